@@ -1,0 +1,69 @@
+"""What a catalogue shows: each (dataset, edition) that some principals may open, with what is served of it.
+
+The portal, DCAT and CKAN all take these, so none of them asks the policy by itself: what is not granted is not there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from policies.errors import DatalabError
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable
+
+    from catalog.lab import Lab
+    from catalog.lake import Current, Served
+    from catalog.model import Dataset, Resource
+
+EVERYONE = frozenset({"everyone"})
+"""The principals of somebody who has not said who they are."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One edition of one dataset: its descriptor, and the snapshots it serves."""
+
+    slug: str
+    dataset: Dataset
+    edition: str
+    current: Current
+
+    @property
+    def resources(self) -> dict[str, tuple[Resource, Served]]:
+        """Each resource that is both described and served, in the descriptor's order."""
+        return {
+            name: (resource, self.current.resources[name])
+            for name, resource in self.dataset.resources.items()
+            if name in self.current.resources
+        }
+
+    @property
+    def modified(self) -> dt.datetime:
+        """When any resource of it was last committed (UTC)."""
+        return max(served.committed for _, served in self.resources.values())
+
+
+def entries(
+    lab: Lab, principals: frozenset[str], left_out: Callable[[DatalabError], None] = lambda _: None
+) -> tuple[Entry, ...]:
+    """Every edition these principals may open today, by slug, then from the least to the most detailed.
+
+    A dataset whose descriptor or policy is wrong is left out, and `left_out` is told why; so is, silently, an edition
+    that serves no resource which the descriptor still has. Raises LakeError when what is on disk is damaged.
+    """
+    described = {}
+    for slug in lab.slugs:
+        try:
+            lab.policy(slug)
+            described[slug] = lab.dataset(slug)
+        except DatalabError as error:
+            left_out(error)
+    shown = (
+        Entry(granted.dataset, described[granted.dataset], granted.edition, granted.current)
+        for granted in lab.granted(principals)
+        if granted.dataset in described
+    )
+    return tuple(entry for entry in shown if entry.resources)

@@ -1,0 +1,132 @@
+"""One deployment: a folder with `datalab.toml`, `datasets/`, `policies/` and `var/`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel
+
+from catalog.lake import Current, Lake
+from catalog.model import RESERVED, Dataset
+from policies.decide import granted_editions
+from policies.document import check_section, read_toml, read_yaml, suggest
+from policies.errors import DatalabError, DocumentError, UsageError
+from policies.model import Policy
+from policies.settings import PolicySettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECTIONS = ("policies", "catalog", "ckan", "ingest", "sandbox")
+
+S = TypeVar("S", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Granted:
+    """One edition that a principal may open: the folder to mount or list, and what is served from it."""
+
+    dataset: str
+    edition: str
+    path: Path
+    current: Current
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A lab's folder, and what stands in it."""
+
+    root: Path
+    settings: dict[str, Any]
+
+    @classmethod
+    def open(cls, root: Path) -> Lab:
+        """Open the lab at `root`; raises DocumentError if datalab.toml is missing or has an unknown section."""
+        path = root / "datalab.toml"
+        if not path.is_file():
+            message = f"{path}: no such file; a lab is a folder with datalab.toml. Name one with --lab DIR"
+            raise DocumentError(message)
+        settings = read_toml(path)
+        for name, value in settings.items():
+            if name not in SECTIONS:
+                message = f"{path}: unknown section [{name}]; {suggest(name, list(SECTIONS))}"
+                raise DocumentError(message)
+            if not isinstance(value, dict):
+                message = f"{path}: {name} is a section: expected [{name}], not {value!r}"
+                raise DocumentError(message)
+        return cls(root.resolve(), settings)
+
+    def section(self, name: str, model: type[S]) -> S:
+        """The section `[name]` of datalab.toml, checked; a section that is not there has its defaults."""
+        return check_section(self.root / "datalab.toml", name, self.settings.get(name, {}), model)
+
+    @property
+    def var(self) -> Path:
+        """Where everything that is produced lies; only its owner enters, a sandbox gets what is mounted."""
+        path = self.root / "var"
+        path.mkdir(mode=0o700, exist_ok=True)
+        return path
+
+    @property
+    def lake(self) -> Lake:
+        """The lab's tables."""
+        return Lake(self.var / "lake")
+
+    @property
+    def slugs(self) -> tuple[str, ...]:
+        """The name of every dataset that has a descriptor, right or wrong."""
+        return tuple(sorted(path.stem for path in (self.root / "datasets").glob("*.yaml")))
+
+    def dataset(self, slug: str) -> Dataset:
+        """The descriptor of `slug`. Raises UsageError if there is none, DocumentError if it is wrong."""
+        if slug not in self.slugs:
+            message = f"unknown dataset {slug!r}; {suggest(slug, list(self.slugs))}"
+            raise UsageError(message)
+        path = self.root / "datasets" / f"{slug}.yaml"
+        if slug in RESERVED or not slug.replace("_", "").isalnum() or not slug.isascii() or not slug.islower():
+            message = f"{path}: a dataset's name is lower-case letters, digits and _, and not one of {sorted(RESERVED)}"
+            raise DocumentError(message)
+        return read_yaml(path, Dataset)
+
+    def datasets(self) -> tuple[dict[str, Dataset], list[DatalabError]]:
+        """Every dataset whose descriptor is right, by slug, and the error of each one that is not."""
+        good: dict[str, Dataset] = {}
+        bad: list[DatalabError] = []
+        for slug in self.slugs:
+            try:
+                good[slug] = self.dataset(slug)
+            except DatalabError as error:
+                bad.append(error)
+        return good, bad
+
+    def policy(self, slug: str) -> Policy | None:
+        """The policy of `slug`, or None: then nobody is granted anything. Raises DocumentError if it is wrong."""
+        path = self.root / "policies" / f"{slug}.yaml"
+        return read_yaml(path, Policy) if path.is_file() else None
+
+    def principals(self, who: str) -> frozenset[str]:
+        """The principals that `who` stands for; raises UsageError naming those that exist."""
+        return self.section("policies", PolicySettings).resolve(who)
+
+    def granted(
+        self, principals: frozenset[str], *, purpose: str | None = None, on: dt.date | None = None
+    ) -> tuple[Granted, ...]:
+        """Every served edition these principals may open on that day (today when None), dataset by dataset.
+
+        Within a dataset the order is from the least to the most detailed. The one answer for every door: CLI, portal,
+        CKAN, sandbox. A dataset whose policy cannot be read grants nothing: fail closed, and the others go on.
+        """
+        day = dt.datetime.now(dt.UTC).date() if on is None else on
+        found = []
+        for slug in self.slugs:
+            try:
+                policy = self.policy(slug)
+            except DocumentError:
+                continue
+            for edition in granted_editions(policy, principals=principals, purpose=purpose, on=day):
+                current = self.lake.current(slug, edition)
+                if current is not None:
+                    found.append(Granted(slug, edition, self.lake.edition_path(slug, edition), current))
+        return tuple(found)

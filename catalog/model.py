@@ -1,0 +1,194 @@
+"""What a steward describes (`datasets/<slug>.yaml`) and what an ingest proves (the receipt)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Literal
+
+from pydantic import Field, HttpUrl, StringConstraints, field_validator
+
+from catalog.vocabulary import FREQUENCIES, LICENCES, THEMES
+from policies.document import Model, suggest
+
+Lang = Literal["fr", "en"]
+Text = Annotated[dict[Lang, Annotated[str, StringConstraints(min_length=1)]], Field(min_length=1)]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+ColumnType = Literal["text", "integer", "decimal", "float", "boolean", "date", "timestamp", "geometry"]
+"""The types a column may be declared or proven to have; decimals carry precision and scale when proven."""
+
+RESERVED = frozenset({"main", "temp", "system", "information_schema", "pg_catalog"})
+"""Names that DuckDB keeps for its own schemas, so no dataset may have them."""
+
+
+def said(text: dict[Lang, str], lang: Lang = "fr") -> str:
+    """The text in `lang`, or in the language there is."""
+    return text.get(lang) or next(iter(text.values()))
+
+
+class Publisher(Model):
+    """Who answers for the data."""
+
+    name: str
+    siren: Annotated[str, StringConstraints(pattern=r"^[0-9]{9}$")] | None = None
+    url: HttpUrl | None = None
+
+
+class Contact(Model):
+    """Whom to ask."""
+
+    name: str
+    email: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+
+
+class Temporal(Model):
+    """The period the data speak of; either end may be open."""
+
+    start: dt.date | None = None
+    end: dt.date | None = None
+
+
+class Spatial(Model):
+    """The territory the data cover: its name, and a bounding box in degrees (west, south, east, north)."""
+
+    name: str
+    bbox: tuple[float, float, float, float]
+
+
+class FileSource(Model):
+    """A file beside the descriptor; the path is relative to the lab."""
+
+    file: str
+
+
+class HttpSource(Model):
+    """A file that a web server gives."""
+
+    url: HttpUrl
+
+
+class Reading(Model):
+    """How to read the bytes, where detection should not decide."""
+
+    format: Literal["csv", "xlsx", "geojson"] | None = None
+    encoding: str | None = None
+    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
+    quote: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
+    header_row: Annotated[int, Field(ge=1)] | None = None
+    sheet: str | None = None
+
+
+class Column(Model):
+    """What a steward knows of one column; `type`, when given, is enforced and rows that break it are rejected."""
+
+    title: Text | None = None
+    description: Text | None = None
+    unit: str | None = None
+    type: ColumnType | None = None
+
+
+class Resource(Model):
+    """One table of a dataset, with its source."""
+
+    title: Text
+    description: Text | None = None
+    source: FileSource | HttpSource
+    origin: str
+    read: Reading = Reading()
+    tableschema: str | None = None
+    columns: dict[str, Column] = {}
+
+
+class Dataset(Model):
+    """What `datasets/<slug>.yaml` says: metadata, and one or more resources."""
+
+    title: Text
+    description: Text
+    publisher: Publisher
+    contact: Contact
+    themes: tuple[str, ...] = Field(min_length=1)
+    keywords: dict[Lang, tuple[str, ...]]
+    licence: str
+    licence_note: str | None = None
+    frequency: str
+    spatial: Spatial
+    temporal: Temporal | None = None
+    issued: dt.date
+    landing_page: HttpUrl | None = None
+    resources: dict[Slug, Resource] = Field(min_length=1)
+
+    @field_validator("themes")
+    @classmethod
+    def _known_themes(cls, themes: tuple[str, ...]) -> tuple[str, ...]:
+        for theme in themes:
+            _among(theme, list(THEMES), "theme")
+        return themes
+
+    @field_validator("licence")
+    @classmethod
+    def _known_licence(cls, licence: str) -> str:
+        return _among(licence, list(LICENCES), "licence")
+
+    @field_validator("frequency")
+    @classmethod
+    def _known_frequency(cls, frequency: str) -> str:
+        return _among(frequency, list(FREQUENCIES), "frequency")
+
+    @field_validator("resources")
+    @classmethod
+    def _no_name_of_rejects(cls, resources: dict[str, Resource]) -> dict[str, Resource]:
+        for name in resources:
+            if name.endswith("_rejects"):
+                message = f"resource {name!r}: names that end in '_rejects' are kept for rejected rows"
+                raise ValueError(message)
+        return resources
+
+
+def _among(word: str, known: list[str], kind: str) -> str:
+    if word not in known:
+        message = f"unknown {kind} {word!r}; {suggest(word, known)}"
+        raise ValueError(message)
+    return word
+
+
+class Reject(Model):
+    """A row that could not be taken in: where it stands, why, and what it said."""
+
+    line: int
+    reason: str
+    text: str
+
+
+class ProvenColumn(Model):
+    """One column as it was committed: its type, and why it has it."""
+
+    name: str
+    source_name: str
+    type: str
+    nulls: int
+    why: str
+
+
+class Receipt(Model):
+    """What one ingest did. It lies in the Delta commit of the snapshot it proves.
+
+    `rows_in` is counted apart from the reading, so `rows_in == rows_out + rejected` proves that no row was lost.
+    """
+
+    dataset: str
+    resource: str
+    source: str
+    origin: str
+    etag: str | None = None
+    last_modified: str | None = None
+    sha256: str
+    bytes: int
+    fetched: dt.datetime
+    format: str
+    dialect: dict[str, str | int | None]
+    rows_in: int
+    rows_out: int
+    rejected: int
+    rejects: tuple[Reject, ...]
+    columns: tuple[ProvenColumn, ...]
+    reading: str
+    seconds: float

@@ -1,0 +1,74 @@
+"""A DuckDB connection with one view a resource, of the editions that some principals may see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from policies.editions import quoted
+from policies.errors import QueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from catalog.lab import Granted, Lab
+    from catalog.lake import Served
+
+_CHANGES_NOTHING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+
+
+def connect(lab: Lab, principals: frozenset[str], *, purpose: str | None = None) -> duckdb.DuckDBPyConnection:
+    """An in-memory database with the schema `<dataset>` and in it a view `<resource>`, for each granted edition.
+
+    Where several editions of a dataset are granted, `<dataset>` is the most detailed and each one also stands at
+    `"<dataset>@<edition>"`. The connection opens the granted files and no others, and its settings are locked. This is
+    for whoever may read the lab's folder anyway; others get a sandbox. Raises LakeError if a granted file is damaged.
+    """
+    con = duckdb.connect()
+    granted = lab.granted(principals, purpose=purpose)
+    files: list[str] = []
+    for edition in granted:
+        for resource, served in edition.current.resources.items():
+            paths = lab.lake.files(edition.dataset, edition.edition, resource, served)
+            files += [str(path) for path in paths]
+    con.execute("SET allowed_paths = ?", [files])
+    con.execute("SET enable_external_access = false")
+    for edition in granted:
+        _create_views(con, lab, edition)
+    con.execute("SET lock_configuration = true")
+    return con
+
+
+def select(con: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
+    """The one SELECT of `sql`, as a relation. Raises QueryError for anything else, or when the engine refuses it."""
+    try:
+        statements = con.extract_statements(sql)
+        if len(statements) != 1 or statements[0].type not in _CHANGES_NOTHING:
+            message = "expected one SELECT; the lab's data are changed by ingest alone"
+            raise QueryError(message)
+        return con.sql(sql)
+    except duckdb.Error as error:
+        raise QueryError(str(error)) from None
+
+
+def view_sql(files: Sequence[Path], served: Served) -> str:
+    """The SELECT that reads a served snapshot's files, its geometry columns as GEOMETRY."""
+    listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+    columns = ", ".join(
+        f"st_geomfromwkb({quoted(column.name)}) AS {quoted(column.name)}"
+        if column.type == "GEOMETRY"
+        else quoted(column.name)
+        for column in served.columns
+    )
+    return f"SELECT {columns} FROM read_parquet([{listed}])"  # noqa: S608  names and paths are quoted
+
+
+def _create_views(con: duckdb.DuckDBPyConnection, lab: Lab, edition: Granted) -> None:
+    for schema in (edition.dataset, f"{edition.dataset}@{edition.edition}"):
+        con.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+        for resource, served in edition.current.resources.items():
+            files = lab.lake.files(edition.dataset, edition.edition, resource, served)
+            # Editions come from the least to the most detailed: the last one stays
+            con.execute(f"CREATE OR REPLACE VIEW {quoted(schema)}.{quoted(resource)} AS {view_sql(files, served)}")

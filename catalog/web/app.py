@@ -1,0 +1,235 @@
+"""The portal as a Starlette application: which address answers what. The pages' content is made in pages.py."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+import anyio
+from anyio.to_thread import run_sync
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from catalog import download
+from catalog.dcat import MEDIA_TYPES, base_url
+from catalog.search import search
+from catalog.vocabulary import FREQUENCIES, LICENCES, THEMES
+from catalog.web import pages, texts
+from catalog.web.headers import SECURITY, SecurityHeaders
+from catalog.web.state import Shelf
+from policies.errors import DatalabError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from catalog.lab import Lab
+    from catalog.model import Lang
+
+HERE = Path(__file__).parent
+LOG = logging.getLogger("datalab.portal")
+
+QUERY_LIMIT = 200
+"""The longest search, in characters."""
+
+EXPORTS = 2
+"""How many files are made at a time; more requests wait, and the pages go on."""
+
+
+def create_app(lab: Lab) -> Starlette:
+    """The portal of `lab`, for what everyone is granted. Raises DocumentError if the section [catalog] is wrong."""
+    portal = _Portal(lab)
+    app = Starlette(
+        routes=[
+            Route("/", portal.index),
+            Route("/datasets/{slug}", portal.dataset),
+            Route("/data/{slug}/{edition}/{file}", portal.data),
+            Route("/catalog.ttl", portal.turtle),
+            Route("/catalog.jsonld", portal.jsonld),
+            Mount("/static", StaticFiles(directory=HERE / "static")),
+        ],
+        middleware=[Middleware(SecurityHeaders)],
+        exception_handlers={HTTPException: portal.refused, DatalabError: portal.unreadable, Exception: portal.broken},
+    )
+    app.router.redirect_slashes = False  # a redirect would repeat the Host header that a stranger may have written
+    return app
+
+
+class _Portal:
+    """The endpoints; all they know is read from the shelf at each request."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.shelf = Shelf(lab)
+        self.pages = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.exporting = anyio.CapacityLimiter(EXPORTS)
+
+    def index(self, request: Request) -> Response:
+        """Answer with the list of datasets, those that `q` finds, those of a `theme`."""
+        lang = _language(request)
+        query = request.query_params.get("q", "")
+        if len(query) > QUERY_LIMIT:
+            raise HTTPException(400)
+        theme = request.query_params.get("theme", "")
+        if theme and theme not in THEMES:
+            raise HTTPException(404)
+        found = pages.one_a_dataset(search(self.shelf.now().entries, query))
+        chosen = [entry for entry in found if not theme or theme in entry.dataset.themes]
+        asked = request.query_params.get("page", "1")
+        page = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else 0  # noqa: PLR2004  no page 100,000
+        shown, count = pages.paged(chosen, page)
+        if not 1 <= page <= count:
+            raise HTTPException(404)
+        return self._page(
+            request,
+            "index.html",
+            entries=shown,
+            found=len(chosen),
+            everything=len(found),
+            query=query,
+            theme=theme,
+            facets=pages.facets(found, lang),
+            page=page,
+            pages=count,
+            limit=QUERY_LIMIT,
+        )
+
+    def dataset(self, request: Request) -> Response:
+        """Answer with the page of one dataset; 404 when it is not granted to everyone, as if it were not there."""
+        held = self.shelf.now().of(request.path_params["slug"])
+        if not held:
+            raise HTTPException(404)
+        lang = _language(request)
+        views = [pages.edition_view(self.lab, entry, lang) for entry in reversed(held)]
+        return self._page(request, "dataset.html", entry=held[-1], editions=views)
+
+    async def data(self, request: Request) -> Response:
+        """Answer with one table as a file. The address is looked up among what is granted; it never becomes a path."""
+        shown = await run_sync(self.shelf.now)
+        name, _, suffix = request.path_params["file"].rpartition(".")
+        entry = next(
+            (held for held in shown.of(request.path_params["slug"]) if held.edition == request.path_params["edition"]),
+            None,
+        )
+        form = next((known for known in download.FORMATS if known == suffix), None)
+        if entry is None or form is None or name not in entry.resources:
+            raise HTTPException(404)
+        served = entry.current.resources[name]
+        key = f"{form}-v{served.version}-{download.content_key(served)}"
+        headers = {"ETag": f'"{key}"', "Cache-Control": "no-cache"}
+        if _unchanged(request, headers["ETag"]):
+            return Response(status_code=304, headers=headers)
+        path = await run_sync(download.existing, self.lab, entry, name, form)
+        if path is None:
+            path = await run_sync(download.export, self.lab, entry, name, form, limiter=self.exporting)
+        media_type = "text/csv; charset=utf-8; header=present" if form == "csv" else MEDIA_TYPES[form]
+        filename = f"{entry.slug}.{name}.{entry.edition}-v{served.version}.{form}"
+        return FileResponse(path, headers=headers, media_type=media_type, filename=filename)
+
+    def turtle(self, request: Request) -> Response:
+        """Answer with the DCAT-AP catalogue as Turtle."""
+        return _bytes(request, self.shelf.now().turtle, "text/turtle; charset=utf-8")
+
+    def jsonld(self, request: Request) -> Response:
+        """Answer with the DCAT-AP catalogue as JSON-LD."""
+        return _bytes(request, self.shelf.now().jsonld, "application/ld+json")
+
+    def refused(self, request: Request, error: Exception) -> Response:
+        """Answer 400, 404 or 405 with a page that says what to do."""
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        return self._error(request, status)
+
+    def unreadable(self, request: Request, error: Exception) -> Response:
+        """Answer 503: the lake or a document is damaged; the log names it, the public is not told paths."""
+        LOG.error("%s: %s", request.url.path, " ".join(str(error).split()))
+        return self._error(request, 503)
+
+    def broken(self, request: Request, error: Exception) -> Response:
+        """Answer 500; Starlette calls this outside of the middleware, hence the headers."""
+        LOG.error("%s: %r", request.url.path, error)
+        response = self._error(request, 500)
+        response.headers.update(SECURITY)
+        return response
+
+    def _error(self, request: Request, status: int) -> Response:
+        known = status if f"error_{status}" in texts.TEXTS["fr"] else 400
+        response = self._page(request, "error.html", status=known, limit=QUERY_LIMIT)
+        response.status_code = status
+        return response
+
+    def _page(self, request: Request, template: str, **context: Any) -> Response:
+        """Fill a template; every one of them has the language's texts and the ways to write links and numbers."""
+        lang = _language(request)
+        html = self.pages.get_template(template).render(
+            **context,
+            **_words(lang),
+            **_links(request, lang),
+            settings=self.shelf.settings,
+            base=base_url(self.shelf.settings),
+            frequencies=FREQUENCIES,
+            licences=LICENCES,
+            themes=THEMES,
+        )
+        return HTMLResponse(
+            html, headers={"Content-Language": lang, "Vary": "Accept-Language", "Cache-Control": "no-cache"}
+        )
+
+
+def _language(request: Request) -> Lang:
+    return texts.choose(request.query_params.get("lang"), request.headers.get("accept-language", ""))
+
+
+def _words(lang: Lang) -> dict[str, Any]:
+    return {
+        "lang": lang,
+        "t": texts.TEXTS[lang],
+        "other": next(other for other in texts.LANGS if other != lang),
+        "number": lambda value: texts.number(value, lang),
+        "counted": lambda value, noun: texts.counted(value, noun, lang),
+        "day": lambda date: texts.day(date, lang),
+        "size": lambda count: texts.size(count, lang),
+        "tell": lambda text: pages.tell(text, lang),
+    }
+
+
+def _links(request: Request, lang: Lang) -> dict[str, Any]:
+    """`link(path, q=…)`: an address of ours that keeps the language, where the reader chose one."""
+    root = request.scope.get("root_path", "")
+    chosen = {"lang": lang} if request.query_params.get("lang") == lang else {}
+
+    def link(path: str, **parameters: str | int) -> str:
+        held = {**{key: value for key, value in parameters.items() if value not in {"", None}}, **chosen}
+        return f"{root}/{quote(path)}" + (f"?{urlencode(held)}" if held else "")
+
+    kept = {key: value[:QUERY_LIMIT] for key, value in request.query_params.items() if key in {"q", "theme", "page"}}
+    here = request.url.path.lstrip("/")
+
+    def in_language(other: str) -> str:
+        return f"{root}/{quote(here)}?{urlencode({**kept, 'lang': other})}"
+
+    return {"link": link, "in_language": in_language, "chosen_lang": chosen.get("lang", ""), "root": root}
+
+
+def _bytes(request: Request, content: bytes, media_type: str) -> Response:
+    headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
+    if _unchanged(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(content, headers=headers, media_type=media_type)
+
+
+def _unchanged(request: Request, etag: str) -> bool:
+    held = (tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(","))
+    return any(tag in {etag, "*"} for tag in held)

@@ -1,0 +1,234 @@
+"""What each page says, as data that a template only lays out."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from deltalake.exceptions import DeltaError
+
+from catalog import download
+from catalog.dcat import LABELS
+from catalog.versions import Version, proofs, versions
+from catalog.vocabulary import THEMES
+from catalog.web.texts import TEXTS
+from policies.errors import DatalabError
+from policies.model import RAW, Rounding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from catalog.download import Format
+    from catalog.entries import Entry
+    from catalog.lab import Lab
+    from catalog.lake import ServedColumn
+    from catalog.model import Column, Lang
+    from policies.model import EditionTable
+
+LOG = logging.getLogger("datalab.portal")
+
+PER_PAGE = 25
+PREVIEW_COLUMNS = 40
+VERSIONS = 10
+
+_KINDS = (
+    (r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?", "integer"),
+    (r"DECIMAL.*", "decimal"),
+    (r"FLOAT|DOUBLE|REAL", "float"),
+    (r"BOOLEAN", "boolean"),
+    (r"DATE", "date"),
+    (r"TIMESTAMP.*|TIME.*", "timestamp"),
+    (r"GEOMETRY", "geometry"),
+)
+
+
+class Told(NamedTuple):
+    """A text, and the language it is really in: a page in English may hold a title in French."""
+
+    text: str
+    lang: Lang
+
+
+class Facet(NamedTuple):
+    """A theme, and how many of the datasets found have it."""
+
+    code: str
+    label: str
+    datasets: int
+
+
+class Cell(NamedTuple):
+    """One cell of a preview; `text` None is NULL."""
+
+    text: str | None
+    cut: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnView:
+    """One line of the table of columns; None is what nobody said."""
+
+    name: str
+    title: Told | None
+    description: Told | None
+    kind: str
+    sql: str
+    number: bool
+    unit: str | None
+    nulls: int | None
+    why: str | None
+    changed: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableView:
+    """One resource of one edition. `preview` and `versions` None: they cannot be read now."""
+
+    name: str
+    anchor: str
+    title: Told
+    description: Told | None
+    rows: int
+    columns: tuple[ColumnView, ...]
+    preview: tuple[tuple[Cell, ...], ...] | None
+    versions: tuple[Version, ...] | None
+    versions_total: int
+    downloads: tuple[tuple[str, str, int | None], ...]
+    """Label, path and size in bytes, where that is known before the file is made."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditionView:
+    """One edition of the dataset, with its tables."""
+
+    name: str
+    tables: tuple[TableView, ...]
+
+
+def tell(text: Mapping[Lang, str] | None, lang: Lang) -> Told | None:
+    """The text in `lang`, or in the language there is; None when there is none."""
+    if not text:
+        return None
+    return Told(text[lang], lang) if lang in text else next(Told(said, other) for other, said in text.items())
+
+
+def one_a_dataset(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """The most detailed of each dataset's editions, which the list shows; it keeps the order of first appearance."""
+    return tuple({entry.slug: entry for entry in entries}.values())
+
+
+def facets(entries: Iterable[Entry], lang: Lang) -> tuple[Facet, ...]:
+    """The themes of these datasets, by label."""
+    counts: dict[str, int] = {}
+    for entry in entries:
+        for code in dict.fromkeys(entry.dataset.themes):
+            counts[code] = counts.get(code, 0) + 1
+    found = (Facet(code, THEMES[code][lang], count) for code, count in counts.items())
+    return tuple(sorted(found, key=lambda facet: facet.label.casefold().replace("é", "e")))
+
+
+def edition_view(lab: Lab, entry: Entry, lang: Lang) -> EditionView:
+    """Everything the dataset page shows of one edition; what cannot be read is told as such, and logged."""
+    try:
+        policy = lab.policy(entry.slug)
+    except DatalabError:
+        policy = None
+    kept = {} if policy is None else policy.editions.get(entry.edition, {})
+    tables = (_table_view(lab, entry, name, kept.get(name), lang) for name in entry.resources)
+    return EditionView(name=entry.edition, tables=tuple(tables))
+
+
+def _table_view(lab: Lab, entry: Entry, name: str, kept: EditionTable | None, lang: Lang) -> TableView:
+    resource, served = entry.resources[name]
+    told: tuple[Version, ...] | None = None
+    why: dict[str, str] = {}
+    try:
+        own, raw = (lab.lake.history(entry.slug, edition, name) for edition in (entry.edition, RAW))
+        told, why = versions(own, raw), proofs(served.receipt, raw, kept)
+    except (DatalabError, DeltaError, OSError) as error:
+        LOG.warning("%s.%s: the history cannot be read: %s", entry.slug, name, error)
+    nulls: dict[str, int] = {}
+    cells: tuple[tuple[Cell, ...], ...] | None = None
+    try:
+        nulls = download.null_counts(lab, entry, name)
+        rows = download.preview(lab, entry, name, served.columns[:PREVIEW_COLUMNS])
+        cells = tuple(tuple(_cell(text) for text in row) for row in rows)
+    except DatalabError as error:
+        LOG.warning("%s", error)
+    columns = tuple(
+        _column_view(column, resource.columns.get(column.name), _changed(column.name, kept, lang), nulls, why, lang)
+        for column in served.columns
+    )
+    return TableView(
+        name=name,
+        anchor=f"{entry.edition}-{name}",
+        title=Told(*(tell(resource.title, lang) or (name, lang))),
+        description=tell(resource.description, lang),
+        rows=served.rows,
+        columns=columns,
+        preview=cells,
+        versions=None if told is None else told[:VERSIONS],
+        versions_total=len(told or ()),
+        downloads=tuple(_downloads(entry, name)),
+    )
+
+
+def _downloads(entry: Entry, name: str) -> Iterable[tuple[str, str, int | None]]:
+    served = entry.current.resources[name]
+    sizes: dict[Format, int] = {"parquet": sum(served.files.values())} if download.as_it_is(served) else {}
+    for form in download.FORMATS:
+        yield LABELS[form], f"data/{entry.slug}/{entry.edition}/{name}.{form}", sizes.get(form)
+
+
+def _column_view(  # noqa: PLR0913, PLR0917  what five sources say of one column
+    column: ServedColumn,
+    known: Column | None,
+    changed: str | None,
+    nulls: Mapping[str, int],
+    why: Mapping[str, str],
+    lang: Lang,
+) -> ColumnView:
+    return ColumnView(
+        name=column.name,
+        title=None if known is None else tell(known.title, lang),
+        description=None if known is None else tell(known.description, lang),
+        kind=TEXTS[lang]["kind_" + _kind(column.type)],
+        sql=column.type,
+        number=download.is_number(column),
+        unit=None if known is None else known.unit,
+        nulls=nulls.get(column.name),
+        why=why.get(column.name),
+        changed=changed,
+    )
+
+
+def _changed(name: str, kept: EditionTable | None, lang: Lang) -> str | None:
+    """What the edition does to the column, in words."""
+    if kept is None:
+        return None
+    texts = TEXTS[lang]
+    if name in kept.pseudonymise:
+        return texts["pseudonymised"]
+    rule = kept.generalise.get(name)
+    if rule is None:
+        return None
+    how = texts["by_step"].format(step=f"{rule.step:g}") if isinstance(rule, Rounding) else texts[f"by_{rule}"]
+    return texts["generalised"].format(how=how)
+
+
+def _kind(sql: str) -> str:
+    return next((kind for pattern, kind in _KINDS if re.fullmatch(pattern, sql)), "text")
+
+
+def _cell(text: str | None) -> Cell:
+    if text is None or len(text) <= download.PREVIEW_TEXT:
+        return Cell(text, cut=False)
+    return Cell(text[: download.PREVIEW_TEXT], cut=True)
+
+
+def paged(entries: Sequence[Entry], page: int) -> tuple[Sequence[Entry], int]:
+    """The entries of one page (from 1), and how many pages there are; at least one."""
+    pages = max(1, -(-len(entries) // PER_PAGE))
+    return entries[(page - 1) * PER_PAGE : page * PER_PAGE], pages

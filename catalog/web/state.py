@@ -1,0 +1,102 @@
+"""What the portal shows now: read again when a descriptor, a policy, a commit or the date has changed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import logging
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from catalog.dcat import graph
+from catalog.entries import EVERYONE, Entry, entries
+from catalog.lake import POINTER
+from catalog.settings import CatalogSettings
+from policies.model import RAW
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from catalog.lab import Lab
+    from policies.errors import DatalabError
+
+LOG = logging.getLogger("datalab.portal")
+
+Stamp = frozenset[tuple[str, int, int, int] | dt.date]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One reading of the lab: every edition granted to everyone, and the DCAT texts made of them."""
+
+    settings: CatalogSettings
+    entries: tuple[Entry, ...]
+
+    @functools.cached_property
+    def turtle(self) -> bytes:
+        """The catalogue as Turtle."""
+        return graph(self.settings, self.entries).serialize(format="turtle", encoding="utf-8")
+
+    @functools.cached_property
+    def jsonld(self) -> bytes:
+        """The catalogue as JSON-LD."""
+        made = graph(self.settings, self.entries)
+        return made.serialize(format="json-ld", auto_compact=True, indent=1, sort_keys=True, encoding="utf-8")
+
+    def of(self, slug: str) -> tuple[Entry, ...]:
+        """The editions of one dataset; none when it is not there, or not granted."""
+        return tuple(entry for entry in self.entries if entry.slug == slug)
+
+
+class Shelf:
+    """Holds the last reading, and reads again when it is no longer true. Safe between threads."""
+
+    def __init__(self, lab: Lab) -> None:
+        """Read nothing yet: `now` does. Raises DocumentError if the section [catalog] is wrong."""
+        self._lab = lab
+        self._settings = lab.section("catalog", CatalogSettings)
+        self._lock = threading.Lock()
+        self._stamp: Stamp | None = None
+        self._shown = Shown(self._settings, ())
+        self._told: frozenset[str] = frozenset()
+
+    @property
+    def settings(self) -> CatalogSettings:
+        """What the lab says of itself."""
+        return self._settings
+
+    def now(self) -> Shown:
+        """What everyone is granted at this moment; raises LakeError when the lake is damaged."""
+        with self._lock:
+            stamp = frozenset(self._stamps())
+            if stamp != self._stamp:
+                self._shown = self._read()
+                self._stamp = stamp
+            return self._shown
+
+    def _read(self) -> Shown:
+        wrong: list[DatalabError] = []
+        shown = Shown(self._settings, entries(self._lab, EVERYONE, wrong.append))
+        said = frozenset(" ".join(str(error).split()) for error in wrong)
+        for message in sorted(said - self._told):  # each is told once, until it is put right
+            LOG.warning("left out of the portal: %s", message)
+        self._told = said
+        return shown
+
+    def _stamps(self) -> Iterator[tuple[str, int, int, int] | dt.date]:
+        yield dt.datetime.now(dt.UTC).date()  # grants start and end with days
+        for slug in self._lab.slugs:
+            yield from _stamp(self._lab.root / "datasets" / f"{slug}.yaml")
+            yield from _stamp(self._lab.root / "policies" / f"{slug}.yaml")
+            for pointer in self._lab.lake.edition_path(slug, RAW).parent.glob(f"*/{POINTER}"):
+                yield from _stamp(pointer)
+
+
+def _stamp(path: Path) -> Iterator[tuple[str, int, int, int]]:
+    try:
+        stat = path.stat()
+    except OSError:
+        return
+    yield str(path), stat.st_mtime_ns, stat.st_size, stat.st_ino

@@ -1,0 +1,214 @@
+"""Every word the portal says, in its two languages, and how each writes numbers and dates."""
+# ruff: noqa: RUF001  French is written with ’ and no-break spaces
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from catalog.model import Lang
+
+LANGS: Final[tuple[Lang, ...]] = ("fr", "en")
+
+_MONTHS: dict[Lang, str] = {
+    "fr": "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+    "en": "January February March April May June July August September October November December",
+}
+
+_BOTH: dict[str, tuple[str, str]] = {
+    "skip": ("Aller au contenu", "Skip to content"),
+    "main_nav": ("Navigation principale", "Main navigation"),
+    "language": ("Langue", "Language"),
+    "other_language": ("English", "Français"),
+    "datasets": ("Jeux de données", "Datasets"),
+    "breadcrumb": ("Fil d’Ariane", "Breadcrumb"),
+    "search": ("Rechercher", "Search"),
+    "search_label": ("Rechercher un jeu de données", "Search for a dataset"),
+    "search_hint": (
+        "Un titre, un mot-clé, un producteur, un nom de colonne…",
+        "A title, a keyword, a publisher, a column name…",
+    ),
+    "themes": ("Thèmes", "Themes"),
+    "all_themes": ("Tous les thèmes", "All themes"),
+    "dataset_one": ("jeu de données", "dataset"),
+    "dataset_many": ("jeux de données", "datasets"),
+    "row_one": ("ligne", "row"),
+    "row_many": ("lignes", "rows"),
+    "column_one": ("colonne", "column"),
+    "column_many": ("colonnes", "columns"),
+    "table_one": ("table", "table"),
+    "table_many": ("tables", "tables"),
+    "for_query": ("pour « {query} »", "for “{query}”"),
+    "in_theme": ("dans « {theme} »", "in “{theme}”"),
+    "none_found": ("Aucun jeu de données ne répond à cette recherche.", "No dataset matches this search."),
+    "none_found_hint": (
+        "Essayez un mot plus court, au singulier, ou parcourez tout le catalogue.",
+        "Try a shorter word, in the singular, or browse the whole catalogue.",
+    ),
+    "none_at_all": ("Aucun jeu de données n’est encore ouvert à tous.", "No dataset is open to everyone yet."),
+    "show_all": ("Voir tous les jeux de données", "Show all datasets"),
+    "pages": ("Pages de résultats", "Result pages"),
+    "previous": ("Page précédente", "Previous page"),
+    "next": ("Page suivante", "Next page"),
+    "page_of": ("Page {page} sur {pages}", "Page {page} of {pages}"),
+    "publisher": ("Producteur", "Publisher"),
+    "contact": ("Contact", "Contact"),
+    "licence": ("Licence", "Licence"),
+    "licence_note": ("À savoir", "Note"),
+    "frequency": ("Mise à jour", "Updates"),
+    "territory": ("Territoire", "Territory"),
+    "period": ("Période couverte", "Period covered"),
+    "since": ("depuis le {start}", "since {start}"),
+    "until": ("jusqu’au {end}", "until {end}"),
+    "between": ("du {start} au {end}", "{start} to {end}"),
+    "issued": ("Première publication", "First published"),
+    "modified": ("Dernière version", "Last version"),
+    "updated_on": ("mis à jour le {day}", "updated {day}"),
+    "keywords": ("Mots-clés", "Keywords"),
+    "landing": ("Page d’origine", "Original page"),
+    "identifier": ("Identifiant", "Identifier"),
+    "about": ("À propos de ces données", "About these data"),
+    "contents": ("Sur cette page", "On this page"),
+    "edition": ("Édition", "Edition"),
+    "download": ("Télécharger", "Download"),
+    "download_as": ("Télécharger {resource} au format {form}", "Download {resource} as {form}"),
+    "csv_hint": (
+        "CSV : UTF-8, séparé par des virgules ; une cellule qui serait une formule y est précédée d’une apostrophe.",
+        "CSV: UTF-8, comma-separated; a cell that would start a formula has an apostrophe put before it.",
+    ),
+    "columns": ("Colonnes", "Columns"),
+    "columns_of": ("Colonnes de {resource}", "Columns of {resource}"),
+    "column_name": ("Nom", "Name"),
+    "meaning": ("Signification", "Meaning"),
+    "column_type": ("Type", "Type"),
+    "unit": ("Unité", "Unit"),
+    "nulls": ("Vides", "Empty"),
+    "why": ("Pourquoi ce type", "Why this type"),
+    "pseudonymised": ("pseudonymisée", "pseudonymised"),
+    "generalised": ("généralisée : {how}", "generalised: {how}"),
+    "by_year": ("à l’année", "to the year"),
+    "by_month": ("au mois", "to the month"),
+    "by_step": ("au multiple de {step}", "to the multiple of {step}"),
+    "preview": ("Aperçu", "Preview"),
+    "preview_of": ("Premières lignes de {resource}", "First rows of {resource}"),
+    "preview_part": (
+        "{shown} premières lignes sur {total}. Les textes longs sont coupés.",
+        "First {shown} rows of {total}. Long texts are cut.",
+    ),
+    "preview_columns": (
+        "Seules les {shown} premières colonnes sont montrées.",
+        "Only the first {shown} columns are shown.",
+    ),
+    "preview_fails": (
+        "L’aperçu ne peut pas être lu en ce moment. Réessayez plus tard, ou écrivez au contact de ce jeu de données.",
+        "The preview cannot be read now. Try again later, or write to this dataset’s contact.",
+    ),
+    "no_rows": ("Cette table n’a aucune ligne.", "This table has no rows."),
+    "empty_cell": ("vide", "empty"),
+    "versions": ("Versions", "Versions"),
+    "versions_of": ("Versions de {resource}", "Versions of {resource}"),
+    "versions_hint": (
+        "Chaque version est gardée. Les lignes lues à la source sont gardées ou rejetées ; aucune n’est perdue.",
+        "Each version is kept. Rows read from the source are either kept or rejected; none is lost.",
+    ),
+    "versions_fail": ("L’historique ne peut pas être lu en ce moment.", "The history cannot be read now."),
+    "versions_more": ("Les {shown} plus récentes sur {total}.", "The latest {shown} of {total}."),
+    "version": ("Version", "Version"),
+    "date": ("Date", "Date"),
+    "rows_read": ("Lignes lues", "Rows read"),
+    "rows_rejected": ("Rejetées", "Rejected"),
+    "rows_here": ("Lignes ici", "Rows here"),
+    "source": ("Source", "Source"),
+    "fetched_on": ("récupérée le {day}", "fetched {day}"),
+    "query": ("Interroger", "Query"),
+    "query_lab": ("Dans un carnet du DataLab (Python)", "In a DataLab notebook (Python)"),
+    "query_sql": ("En SQL, dans le DataLab", "In SQL, in the DataLab"),
+    "query_anywhere": ("En SQL, depuis n’importe où, avec DuckDB", "In SQL, from anywhere, with DuckDB"),
+    "unknown": ("non renseigné", "not stated"),
+    "kind_text": ("texte", "text"),
+    "kind_integer": ("entier", "integer"),
+    "kind_decimal": ("décimal", "decimal"),
+    "kind_float": ("nombre", "number"),
+    "kind_boolean": ("vrai ou faux", "true or false"),
+    "kind_date": ("date", "date"),
+    "kind_timestamp": ("date et heure", "date and time"),
+    "kind_geometry": ("géométrie", "geometry"),
+    "machines": ("Pour les machines", "For machines"),
+    "no_tracking": (
+        "Ce portail ne dépose aucun cookie et n’appelle aucun autre site.",
+        "This portal sets no cookie and calls no other site.",
+    ),
+    "error_400": ("Cette demande ne peut pas être comprise", "This request cannot be understood"),
+    "error_400_do": (
+        "Une recherche a au plus {limit} caractères. Raccourcissez-la, puis recommencez.",
+        "A search has at most {limit} characters. Shorten it, then try again.",
+    ),
+    "error_404": ("Cette page n’existe pas", "This page does not exist"),
+    "error_404_do": (
+        "L’adresse est mal écrite, ou ces données ne sont pas ouvertes à tous. Cherchez dans le catalogue.",
+        "The address is misspelt, or these data are not open to everyone. Search the catalogue.",
+    ),
+    "error_405": ("Cette action n’est pas possible ici", "This action is not possible here"),
+    "error_405_do": ("Ce portail se lit ; il ne se modifie pas.", "This portal can be read, not changed."),
+    "error_503": ("Ces données ne peuvent pas être lues en ce moment", "These data cannot be read now"),
+    "error_503_do": (
+        "Réessayez dans quelques minutes. Si rien ne change, écrivez à l’équipe du DataLab.",
+        "Try again in a few minutes. If nothing changes, write to the DataLab team.",
+    ),
+    "error_500": ("Le portail a rencontré une erreur", "The portal met an error"),
+    "error_500_do": (
+        "Réessayez. Si l’erreur revient, écrivez à l’équipe du DataLab en donnant l’adresse de la page.",
+        "Try again. If it comes back, write to the DataLab team with the page’s address.",
+    ),
+}
+
+TEXTS: dict[Lang, dict[str, str]] = {
+    lang: {key: both[place] for key, both in _BOTH.items()} for place, lang in enumerate(LANGS)
+}
+"""The texts by language, then by key."""
+
+
+def choose(asked: str | None, accepted: str) -> Lang:
+    """The language of a page: `?lang=` if it is one of ours, else the best of Accept-Language, else French."""
+    for lang in LANGS:
+        if asked == lang:
+            return lang
+    best: tuple[float, Lang] = (0.0, "fr")
+    for part in accepted[:500].split(","):
+        name, *options = part.strip().split(";")
+        quality = re.fullmatch(r"\s*q=([01](?:\.[0-9]{0,3})?)\s*", options[0]) if options else None
+        weight = 1.0 if not options else float(quality[1]) if quality else 0.0
+        for lang in LANGS:
+            if name.split("-")[0].strip().lower() == lang and weight > best[0]:
+                best = (weight, lang)
+    return best[1]
+
+
+def number(value: float, lang: Lang) -> str:
+    """`12 345` in French (with a narrow no-break space), `12,345` in English."""
+    text = f"{value:,}"
+    return text.replace(",", "\u202f") if lang == "fr" else text
+
+
+def day(date: dt.date, lang: Lang) -> str:
+    """`1er mars 2026` or `1 March 2026`."""
+    first = "1er" if lang == "fr" and date.day == 1 else str(date.day)
+    return f"{first} {_MONTHS[lang].split()[date.month - 1]} {date.year}"
+
+
+def size(count: int, lang: Lang) -> str:
+    """A file's size for a person: `1,2 Mo` or `1.2 MB`."""
+    amount, units = float(count), (["octets", "ko", "Mo", "Go"] if lang == "fr" else ["bytes", "kB", "MB", "GB"])
+    while amount >= 1000 and len(units) > 1:  # noqa: PLR2004  what `kilo` means
+        amount, units = amount / 1000, units[1:]
+    short = f"{amount:.0f}" if amount >= 10 or units[0] in {"octets", "bytes"} else f"{amount:.1f}"  # noqa: PLR2004
+    return f"{short.replace('.', ',') if lang == 'fr' else short}\u00a0{units[0]}"
+
+
+def counted(value: int, noun: str, lang: Lang) -> str:
+    """`1 ligne`, `2 lignes`; zero is singular in French alone."""
+    one = value in {0, 1} if lang == "fr" else value == 1
+    return f"{number(value, lang)} {TEXTS[lang][noun + ('_one' if one else '_many')]}"

@@ -1,0 +1,14 @@
+#!/bin/bash
+# Install what the DataLab needs from Debian or Ubuntu; what is there already is left alone, and so is everything else.
+set -euo pipefail
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+need=()
+command -v bwrap >/dev/null || need+=(bubblewrap)
+compgen -G '/usr/lib/*/libseccomp.so.2' >/dev/null || need+=(libseccomp2)
+python3 -c 'import ensurepip' 2>/dev/null || need+=(python3-venv)
+[ ${#need[@]} = 0 ] && exit 0
+echo "installing Debian packages: ${need[*]}"
+as_root apt-get update -q >/dev/null
+as_root env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends "${need[@]}" >/dev/null

@@ -1,0 +1,164 @@
+"""The forms in which text may stand for a typed value: a pattern that proves it, and a cast that cannot change it.
+
+A form's pattern accepts only texts whose value the cast keeps: no leading zeros, no more digits than the type holds.
+What no form accepts stays text. Patterns are valid both for Python's `re` and for DuckDB's RE2.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+DECIMAL_SCALE = 4
+"""Numbers with at most this many decimals are decimals (money, rates); with more, they are measures: floats."""
+DOUBLE_DIGITS = 15
+"""Any decimal number of 15 significant digits keeps them all in a DOUBLE (IEEE 754 binary64)."""
+DECIMAL_DIGITS = 38
+
+_SPACES = " \u00a0\u202f"
+_DAY = "(0[1-9]|[12][0-9]|3[01])"
+_MONTH = "(0[1-9]|1[0-2])"
+_CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
+_SECONDS = r":[0-5][0-9](\.[0-9]{1,6})?"
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to write one type. `cast` is SQL with `{x}` where the text goes; NULL from it means: not proven."""
+
+    word: str
+    sql_type: str
+    pattern: str
+    cast: str
+    why: str
+
+    @cached_property
+    def regex(self) -> re.Pattern[str]:
+        """The pattern, for Python."""
+        return re.compile(self.pattern)
+
+    def typed(self, raw: str) -> str:
+        """SQL: the typed value of the text `raw`, or NULL where it is not proven."""
+        pattern, text = self.pattern.replace("'", "''"), bare(raw)
+        return f"CASE WHEN regexp_full_match({text}, '{pattern}') THEN {self.cast.format(x=text)} END"
+
+
+def bare(raw: str) -> str:
+    """SQL: the text `raw` without the white space around it, which says nothing of a typed value."""
+    return f"trim({raw}, '{_SPACES}\t\r\n')"
+
+
+def blank(raw: str) -> str:
+    """SQL: the text `raw` says nothing. In a typed column that is NULL; in a text column it is kept."""
+    return f"({raw} IS NULL OR {bare(raw)} = '')"
+
+
+def number(whole: int, scale: int, separator: str, word: str | None = None) -> Form | None:
+    """The form of numbers with up to `whole` digits before and `scale` after the separator; None if none holds them.
+
+    `word` asks for a "decimal" or a "float"; None takes a decimal for few decimals and a float for many.
+    """
+    text = "{x}" if separator == "." else "replace({x}, ',', '.')"
+    named = "point" if separator == "." else "comma"
+    digits = whole + scale
+    if word == "float" and digits > DOUBLE_DIGITS:
+        why = f"numbers with a decimal {named}; of more than {DOUBLE_DIGITS} digits, the nearest float"
+        return Form("float", "DOUBLE", _digits(whole, scale, separator), f"TRY_CAST({text} AS DOUBLE)", why)
+    if digits <= DOUBLE_DIGITS and (word == "float" or (word is None and scale > DECIMAL_SCALE)):
+        why = f"every value is a number with a decimal {named} and at most {DOUBLE_DIGITS} digits, all kept"
+        pattern = _digits(whole, DOUBLE_DIGITS - whole, separator)
+        return Form("float", "DOUBLE", pattern, f"TRY_CAST({text} AS DOUBLE)", why)
+    if digits <= DECIMAL_DIGITS and word != "float":
+        precision = 18 if digits <= 18 else DECIMAL_DIGITS  # noqa: PLR2004  DuckDB's widest in 64 bits
+        sql_type = f"DECIMAL({precision},{scale})"
+        why = f"every value is a number with a decimal {named} and at most {scale} decimals"
+        pattern = _digits(precision - scale, scale, separator)
+        return Form("decimal", sql_type, pattern, f"TRY_CAST({text} AS {sql_type})", why)
+    return None
+
+
+def _digits(whole: int, scale: int, separator: str) -> str:
+    fraction = f"({re.escape(separator)}[0-9]{{1,{scale}}})?" if scale > 0 else ""
+    return f"-?(0|[1-9][0-9]{{0,{max(whole, 1) - 1}}}){fraction}"
+
+
+def _integer(pattern: str, cast: str, why: str) -> Form:
+    return Form("integer", "BIGINT", pattern, cast, why)
+
+
+def _date(pattern: str, layout: str, why: str) -> Form:
+    return Form("date", "DATE", pattern, f"CAST(try_strptime({{x}}, '{layout}') AS DATE)", why)
+
+
+def _boolean(yes: str, no: str) -> Form:
+    return Form(
+        "boolean", "BOOLEAN", f"(?i:{yes}|{no})", f"(lower({{x}}) = '{yes}')", f"every value is {yes!r} or {no!r}"
+    )
+
+
+INTEGERS = (
+    _integer(
+        "-?(0|[1-9][0-9]{0,17})",
+        "TRY_CAST({x} AS BIGINT)",
+        "every value is a whole number without leading zeros",
+    ),
+    _integer(
+        f"-?(0|[1-9][0-9]{{0,2}}([{_SPACES}][0-9]{{3}}){{1,5}}|[1-9][0-9]{{0,17}})",
+        f"TRY_CAST(translate({{x}}, '{_SPACES}', '') AS BIGINT)",
+        "every value is a whole number, thousands set apart by spaces",
+    ),
+)
+EXPONENT = Form(
+    "float",
+    "DOUBLE",
+    r"-?[0-9](\.[0-9]{1,14})?([eE][-+]?[0-9]{1,2})?",
+    "TRY_CAST({x} AS DOUBLE)",
+    "every value is a number, some with an exponent",
+)
+BOOLEANS = (_boolean("true", "false"), _boolean("vrai", "faux"), _boolean("oui", "non"), _boolean("yes", "no"))
+DATES = (
+    _date(f"[0-9]{{4}}-{_MONTH}-{_DAY}", "%Y-%m-%d", "every value is a date YYYY-MM-DD"),
+    _date(f"[0-9]{{4}}/{_MONTH}/{_DAY}", "%Y/%m/%d", "every value is a date YYYY/MM/DD"),
+    _date(f"{_DAY}/{_MONTH}/[0-9]{{4}}", "%d/%m/%Y", "every value is a date DD/MM/YYYY (the French order)"),
+    _date(f"{_DAY}-{_MONTH}-[0-9]{{4}}", "%d-%m-%Y", "every value is a date DD-MM-YYYY (the French order)"),
+    _date(rf"{_DAY}\.{_MONTH}\.[0-9]{{4}}", "%d.%m.%Y", "every value is a date DD.MM.YYYY (the French order)"),
+    _date(f"{_MONTH}/{_DAY}/[0-9]{{4}}", "%m/%d/%Y", "dates MM/DD/YYYY: some have a day after 12 in second place"),
+)
+TIMESTAMPS = (
+    Form(
+        "timestamp",
+        "TIMESTAMP",
+        f"[0-9]{{4}}-{_MONTH}-{_DAY}[T ]{_CLOCK}({_SECONDS})?",
+        "TRY_CAST({x} AS TIMESTAMP)",
+        "every value is a date and time (ISO 8601) without a zone",
+    ),
+    Form(
+        "timestamp",
+        "TIMESTAMP",
+        f"{_DAY}/{_MONTH}/[0-9]{{4}} {_CLOCK}",
+        "try_strptime({x}, '%d/%m/%Y %H:%M')",
+        "every value is a date and time DD/MM/YYYY HH:MM",
+    ),
+    Form(
+        "timestamp",
+        "TIMESTAMP",
+        f"{_DAY}/{_MONTH}/[0-9]{{4}} {_CLOCK}:[0-5][0-9]",
+        "try_strptime({x}, '%d/%m/%Y %H:%M:%S')",
+        "every value is a date and time DD/MM/YYYY HH:MM:SS",
+    ),
+    Form(
+        "timestamp",
+        "TIMESTAMP WITH TIME ZONE",
+        f"[0-9]{{4}}-{_MONTH}-{_DAY}[T ]{_CLOCK}({_SECONDS})?(Z|[+-][0-9]{{2}}:[0-9]{{2}})",
+        "TRY_CAST({x} AS TIMESTAMPTZ)",
+        "every value is an instant (ISO 8601 with a zone), kept in UTC",
+    ),
+)
+FIXED = (*INTEGERS, *BOOLEANS, *DATES, *TIMESTAMPS)
+"""The forms that need no measure of the column; numbers with decimals are built by `number`, then EXPONENT is tried."""
+
+POINT_NUMBER = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?"
+COMMA_NUMBER = r"-?(0|[1-9][0-9]*)(,[0-9]+)?"
+AMBIGUOUS_THOUSANDS = r"-?[1-9][0-9]{0,2}[.,][0-9]{3}"
+"""`1.234` alone may be a thousand or a decimal: a column whose separated numbers all look so stays text."""

@@ -1,0 +1,264 @@
+"""Delimited text, all of it as text, its records counted apart from the reading.
+
+DuckDB's reader is the fast one. Python's `csv`, another implementation, is the careful one: it is taken when the fast
+one fails, or when its rows and rejects are not the records that `count_records` finds in the bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from catalog.model import Reject
+from ingest.dialect import Dialect, detect
+from ingest.table import SourceColumn, Table, lake_names
+from policies.errors import ReadingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import duckdb
+
+    from catalog.model import Reading
+
+_CHUNK = 1 << 22
+_BATCH = 50_000
+_MAX_FIELD = 16 * 2**20
+_SHOWN = 1000
+
+
+@dataclass(frozen=True)
+class _Body:
+    """UTF-8 text whose data start after `skip` lines (0 or 1); its line 1 is line `first` of the source."""
+
+    path: Path
+    skip: int
+    first: int
+    dialect: Dialect
+
+    @property
+    def width(self) -> int:
+        return len(self.dialect.header)
+
+
+def read_csv(path: Path, reading: Reading, con: duckdb.DuckDBPyConnection, scratch: Path) -> Table:
+    """Read the file at `path`; `scratch` is a folder that outlives the table. Raises ReadingError."""
+    dialect = detect(path, reading)
+    body = _body(path, dialect, scratch)
+    # In a file of one column DuckDB takes blank lines for rows: there the careful reader is the only one
+    records = None if body.width == 1 else count_records(body.path, body.skip, dialect.quote)
+    return _careful(body, con, scratch) if records is None else _fast(body, records, con, scratch)
+
+
+def count_records(path: Path, skip: int, quote: str) -> int | None:
+    """How many records stand after `skip` lines, by quotes and line ends alone; blank lines are none.
+
+    None if the quotes are odd in number: then some of them are no quotes, and counting by them means nothing.
+    """
+    mark, inside, begun, count = quote.encode(), False, False, 0
+    with path.open("rb") as file:
+        for _ in range(skip):
+            file.readline()
+        while chunk := file.read(_CHUNK):
+            pieces = chunk.split(mark)
+            # What stands between quotes becomes one `q`, so that its line ends do not count
+            bare = (b"q" if inside else b"") + b"q".join(pieces[int(inside) :: 2])
+            inside ^= len(pieces) % 2 == 0
+            bare += b"q" if inside else b""
+            count += len(re.findall(rb"[^\r\n]+", bare))
+            count -= begun and bare[:1] not in {b"\r", b"\n"}
+            begun = bare[-1:] not in {b"\r", b"\n"}
+    return None if inside else count
+
+
+def _body(path: Path, dialect: Dialect, scratch: Path) -> _Body:
+    """The file itself when it is UTF-8 with its header on line 1, else a copy of its data in UTF-8."""
+    if dialect.encoding == "utf-8" and dialect.first_line == 2 and b"\r" not in _line_end(path):  # noqa: PLR2004
+        return _Body(path, 1, 1, dialect)
+    copy = scratch / "utf-8.csv"
+    with path.open(encoding=dialect.encoding, newline="") as source, copy.open("wb") as target:
+        left = dialect.first_line - 1
+        text = source.read(_CHUNK)
+        while left > 0 and text:
+            found = re.search(r"\r\n|\r(?!$)|\n", text)
+            if found is None:
+                text = source.read(_CHUNK)
+                continue
+            text, left = text[found.end() :], left - 1
+        while text:
+            target.write(text.encode())
+            text = source.read(_CHUNK)
+    return _Body(copy, 0, dialect.first_line, dialect)
+
+
+def _line_end(path: Path) -> bytes:
+    """The first line without its end: with a carriage return in it, where lines end in that alone."""
+    with path.open("rb") as file:
+        return file.readline(_CHUNK).rstrip(b"\r\n")
+
+
+def _said(dialect: Dialect, reader: str) -> dict[str, str | int | None]:
+    return {
+        "encoding": dialect.encoding,
+        "delimiter": dialect.delimiter,
+        "quote": dialect.quote,
+        "header_row": dialect.header_row,
+        "reader": reader,
+    }
+
+
+def _columns(dialect: Dialect) -> tuple[SourceColumn, ...]:
+    return tuple(
+        SourceColumn(name, source) for name, source in zip(lake_names(dialect.header), dialect.header, strict=True)
+    )
+
+
+def _fast(body: _Body, records: int, con: duckdb.DuckDBPyConnection, scratch: Path) -> Table:
+    columns = _columns(body.dialect)
+    types = ", ".join(f"{_literal(column.name)}: 'VARCHAR'" for column in columns)
+    quote = _literal(body.dialect.quote)
+    options = (
+        f"{_literal(str(body.path))}, auto_detect=false, header=false, skip={body.skip}, nullstr='', "
+        f"delim={_literal(body.dialect.delimiter)}, quote={quote}, escape={quote}, strict_mode=true, "
+        f"max_line_size={_MAX_FIELD}, columns={{{types}}}"
+    )
+    return Table(
+        con=con,
+        source=f"read_csv({options}, ignore_errors=true)",
+        audited=f"read_csv({options}, store_rejects=true, rejects_limit=0)",
+        format="csv",
+        columns=columns,
+        rows_in=records,
+        rejects=lambda: _stored_rejects(body, con),
+        dialect=_said(body.dialect, "duckdb"),
+        line_of=lambda rows: _lines(body, rows),
+        careful=lambda: _careful(body, con, scratch),
+    )
+
+
+def _stored_rejects(body: _Body, con: duckdb.DuckDBPyConnection) -> list[Reject]:
+    """The rows that DuckDB's last audited scan could not read."""
+    stored = con.execute(
+        "SELECT line_byte_position, min(error_message), any_value(csv_line) FROM reject_errors "
+        "WHERE scan_id = (SELECT max(scan_id) FROM reject_scans) GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    lines = _lines_at(body, [position - 1 for position, _, _ in stored])
+    return [
+        Reject(line=line, reason=reason.split("\n", 1)[0], text=text[:_SHOWN])
+        for line, (_, reason, text) in zip(lines, stored, strict=True)
+    ]
+
+
+def _lines_at(body: _Body, offsets: list[int]) -> list[int]:
+    """The source's lines that start at these byte offsets (ascending) of the body."""
+    lines, line, at = [], body.first, 0
+    with body.path.open("rb") as file:
+        for offset in offsets:
+            while at < offset:
+                chunk = file.read(min(_CHUNK, offset - at))
+                if not chunk:
+                    break
+                at += len(chunk)
+                line += len(re.findall(rb"\r\n|\n|\r", chunk))
+            lines.append(line)
+    return lines
+
+
+def _careful(body: _Body, con: duckdb.DuckDBPyConnection, scratch: Path) -> Table:
+    columns = _columns(body.dialect)
+    copy = scratch / "careful.parquet"
+    rejects: list[Reject] = []
+    schema = pa.schema([(column.name, pa.string()) for column in columns])
+    count = 0
+    with pq.ParquetWriter(copy, schema, compression="zstd") as writer:
+        batch: list[list[str | None]] = []
+        for line, row in _records(body):
+            count += 1
+            if isinstance(row, Reject):
+                rejects.append(row)
+                continue
+            if len(row) != body.width:
+                reason = f"Expected Number of Columns: {body.width} Found: {len(row)}"
+                text = body.dialect.delimiter.join(row)[:_SHOWN]
+                rejects.append(Reject(line=line, reason=reason, text=text))
+                continue
+            batch.append([cell or None for cell in row])
+            if len(batch) == _BATCH:
+                writer.write_batch(_arrow(batch, schema))
+                batch = []
+        writer.write_batch(_arrow(batch, schema))
+    source = f"read_parquet({_literal(str(copy))})"
+    return Table(
+        con=con,
+        source=source,
+        audited=source,
+        format="csv",
+        columns=columns,
+        rows_in=count,
+        rejects=lambda: rejects,
+        dialect=_said(body.dialect, "python"),
+        line_of=lambda rows: _lines(body, rows),
+    )
+
+
+def _arrow(rows: list[list[str | None]], schema: pa.Schema) -> pa.RecordBatch:
+    arrays = [pa.array([row[number] for row in rows], pa.string()) for number in range(len(schema))]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _lines(body: _Body, rows: Sequence[int]) -> list[int]:
+    """The source's lines of the rows with these numbers (ascending), rows that are no records left out."""
+    wanted, found, number = iter(rows), [], -1
+    target = next(wanted, None)
+    for line, row in _records(body):
+        if isinstance(row, Reject) or len(row) != body.width:
+            continue
+        number += 1
+        if number == target:
+            found.append(line)
+            target = next(wanted, None)
+            if target is None:
+                break
+    return found
+
+
+def _records(body: _Body) -> Iterator[tuple[int, list[str] | Reject]]:
+    """Each record and the source's line it starts on; a record that is no CSV is a Reject. Blank lines are none.
+
+    Raises ReadingError where a quote is opened and never closed: all that follows would be one field.
+    """
+    csv.field_size_limit(_MAX_FIELD)
+    with body.path.open(encoding="utf-8", newline="") as file:
+        for _ in range(body.skip):
+            file.readline()
+        reader = csv.reader(file, delimiter=body.dialect.delimiter, quotechar=body.dialect.quote, strict=True)
+        before = 0
+        while True:
+            line = body.first + body.skip + before
+            try:
+                row = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                if "unexpected end of data" in str(error):
+                    message = f"{body.path.name}: line {line}: a quote is opened here and never closed"
+                    raise ReadingError(message) from None
+                before = reader.line_num
+                yield line, Reject(line=line, reason=f"not CSV: {error}", text="")
+                continue
+            before = reader.line_num
+            # A trailing delimiter is no field: DuckDB reads it so too
+            if len(row) == body.width + 1 and not row[-1]:
+                row.pop()
+            if row:
+                yield line, row
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

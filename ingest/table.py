@@ -1,0 +1,70 @@
+"""What a reader gives and the typing takes: a relation of DuckDB whose texts are not yet believed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    import duckdb
+
+    from catalog.model import Reject
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """A column as it came: its name in the lake, in the source, and the SQL type if the file itself has types.
+
+    `native` None means text that may be proven to be something else. `digits_are_text` says that the file's author
+    wrote digits as text on purpose (a text cell of a spreadsheet), so whole numbers stay text.
+    """
+
+    name: str
+    source_name: str
+    native: str | None = None
+    digits_are_text: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """One table, read but not typed.
+
+    `source` is a FROM item of `con` that keeps the order of the file and has exactly `columns`, and may be read again
+    and again. `audited` is the same for the one pass that writes: once it is read through, `rejects()` gives the rows
+    that could not be read. `rows_in` is counted apart from both. `line_of` gives the lines (1 is the first of the file)
+    of the rows whose numbers (0 is the first of `source`, ascending) it is given. `careful`, where there is one, reads
+    the same bytes again by another, slower way.
+    """
+
+    con: duckdb.DuckDBPyConnection
+    source: str
+    audited: str
+    format: str
+    columns: tuple[SourceColumn, ...]
+    rows_in: int
+    rejects: Callable[[], list[Reject]]
+    dialect: dict[str, str | int | None]
+    line_of: Callable[[Sequence[int]], list[int]]
+    careful: Callable[[], Table] | None = None
+
+
+def lake_names(names: Iterable[str]) -> list[str]:
+    """The names that the lake gives to a header's columns, in order.
+
+    White space and the characters that Delta's protocol forbids in names (`,;{}()=`) become `_`; an empty name
+    becomes `column_N`; a name that stands twice, whatever its case, gets `_2`, `_3`.
+    """
+    given: list[str] = []
+    taken: set[str] = set()
+    for number, name in enumerate(names, start=1):
+        clean = re.sub(r"[\s,;{}()=\x00-\x1f]+", "_", name.strip()).strip("_") or f"column_{number}"
+        unique, count = clean, 1
+        while unique.casefold() in taken:
+            count += 1
+            unique = f"{clean}_{count}"
+        taken.add(unique.casefold())
+        given.append(unique)
+    return given

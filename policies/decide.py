@@ -1,0 +1,65 @@
+"""The one function that every door asks whether these principals may open this edition, for this purpose, today."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from policies.model import Grant, Policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """An answer and why: the grant's own reason when allowed, one reason a grant that did not match when not."""
+
+    allow: bool
+    reasons: tuple[str, ...]
+
+
+def decide(
+    policy: Policy | None, edition: str, *, principals: frozenset[str], purpose: str | None, on: dt.date
+) -> Decision:
+    """Decide on one edition; deny by default.
+
+    `purpose` None means that no purpose was stated: only grants for any purpose match. `until` is the first day on
+    which a grant no longer holds.
+    """
+    if policy is None:
+        return Decision(allow=False, reasons=("the dataset has no policy",))
+    misses = []
+    for grant in policy.grants:
+        if grant.edition != edition:
+            continue
+        miss = _miss(grant, principals, purpose, on)
+        if miss is None:
+            return Decision(allow=True, reasons=(grant.why,))
+        misses.append(miss)
+    return Decision(allow=False, reasons=tuple(misses) or (f"no grant names the edition {edition!r}",))
+
+
+def _miss(grant: Grant, principals: frozenset[str], purpose: str | None, on: dt.date) -> str | None:
+    """Why this grant does not hold, or None if it does."""
+    if grant.to not in principals:
+        return f"granted to {grant.to} only"
+    if grant.from_ is not None and on < grant.from_:
+        return f"the grant to {grant.to} starts on {grant.from_}"
+    if grant.until is not None and on >= grant.until:
+        return f"the grant to {grant.to} ended on {grant.until}"
+    if grant.purposes != "any" and purpose not in grant.purposes:
+        stated = "no purpose" if purpose is None else f"the purpose {purpose!r}"
+        return f"granted for {', '.join(grant.purposes)}; {stated} was stated"
+    return None
+
+
+def granted_editions(
+    policy: Policy | None, *, principals: frozenset[str], purpose: str | None, on: dt.date
+) -> tuple[str, ...]:
+    """Every edition these principals may open, from the least to the most detailed."""
+    if policy is None:
+        return ()
+    return tuple(
+        name for name in policy.names if decide(policy, name, principals=principals, purpose=purpose, on=on).allow
+    )

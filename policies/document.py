@@ -1,0 +1,174 @@
+"""A YAML or TOML file that a person writes → a checked, frozen pydantic model; every error with file and line.
+
+The YAML read here is YAML 1.2's core schema, not 1.1's: `NO` is text, `01001` is text, a date is text until the model
+says otherwise. A key that stands twice, or that the model does not know, is an error.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from policies.errors import DocumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+
+class Model(BaseModel):
+    """The base of everything read from a file: unknown keys are errors, and nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, coerce_numbers_to_str=True)
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class _CoreLoader(yaml.SafeLoader):
+    """SafeLoader with YAML 1.2's core schema and without duplicate keys."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+
+
+_CoreLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(~|null|)$"), ["~", "n", ""])
+_CoreLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(true|false)$"), list("tf"))
+_CoreLoader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(0|[1-9][0-9]*)$"), list("-+0123456789"))
+_CoreLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$"),
+    list("-+0123456789"),
+)
+
+
+def read_yaml(path: Path, model: type[M]) -> M:
+    """Read `path` as one `model`; raises DocumentError naming file and line of the first thing that is wrong."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        message = f"{path}: no such file"
+        raise DocumentError(message) from None
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{path}: cannot be read as UTF-8 text: {error}"
+        raise DocumentError(message) from None
+    try:
+        root = yaml.compose(text, Loader=_CoreLoader)
+        if root is None:
+            message = f"{path}:1: the file is empty"
+            raise DocumentError(message)
+        _refuse_duplicates(path, root)
+        data = yaml.load(text, Loader=_CoreLoader)  # noqa: S506  a SafeLoader by inheritance
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = 1 if mark is None else mark.line + 1
+        message = f"{path}:{line}: not valid YAML: {getattr(error, 'problem', None) or error}"
+        raise DocumentError(message) from None
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        # A misspelt key explains a missing one, so unknown keys are named first
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+        message = f"{path}:{_line_of(root, first['loc'])}: {_explain(first, model)}"
+        raise DocumentError(message) from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file; raises DocumentError naming the file (and the line, which tomllib puts in its message)."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        message = f"{path}: no such file"
+        raise DocumentError(message) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        message = f"{path}: not valid TOML: {error}"
+        raise DocumentError(message) from None
+
+
+def check_section(path: Path, name: str, values: Mapping[str, Any], model: type[M]) -> M:
+    """Check the section `[name]` of a settings file against its model; raises DocumentError naming both."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        message = f"{path}: [{name}] {_explain(error.errors()[0], model)}"
+        raise DocumentError(message) from None
+
+
+def suggest(word: str, known: list[str]) -> str:
+    """The tail of an error on an unknown `word`: the nearest known one, or all of them."""
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known)) or 'none'}"
+
+
+def _refuse_duplicates(path: Path, node: yaml.Node) -> None:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                message = f"{path}:{key.start_mark.line + 1}: the key {key.value!r} stands twice"
+                raise DocumentError(message)
+            seen.add(key.value)
+            _refuse_duplicates(path, value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_duplicates(path, item)
+
+
+def _line_of(root: yaml.Node, loc: tuple[int | str, ...]) -> int:
+    """The 1-based line of the deepest part of `loc` that stands in the document."""
+    node, line = root, root.start_mark.line + 1
+    for step in loc:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value == step:
+                    node, line = value, key.start_mark.line + 1
+                    break
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+            line = node.start_mark.line + 1
+    return line
+
+
+def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
+    place = ".".join(str(step) for step in error["loc"] if step != "[key]")
+    if error["type"] == "extra_forbidden":
+        unknown = str(error["loc"][-1])
+        return f"unknown key {place!r}; {suggest(unknown, _known_keys(model, error['loc']))}"
+    if error["type"] == "missing":
+        return f"{place!r} is missing"
+    said = error["msg"].removeprefix("Value error, ")
+    given = error.get("input")
+    shown = f", not {given!r}" if isinstance(given, str | int | float | bool) and "not" not in said else ""
+    return f"{place!r}: {said}{shown}" if place else said
+
+
+def _known_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """The keys that stand beside the unknown one, found by its path through the model's JSON Schema."""
+    schema = model.model_json_schema()
+    definitions = schema.get("$defs", {})
+    nodes = [schema]
+
+    def opened(node: dict[str, Any]) -> list[dict[str, Any]]:
+        if "$ref" in node:
+            return opened(definitions[node["$ref"].rsplit("/", 1)[-1]])
+        branches = [*node.get("anyOf", []), *node.get("oneOf", [])]
+        return [deep for branch in branches for deep in opened(branch)] or [node]
+
+    nodes = opened(schema)
+    for step in loc[:-1]:
+        deeper: list[dict[str, Any]] = []
+        for node in nodes:
+            if isinstance(step, int):
+                child = node.get("items")
+            else:
+                child = node.get("properties", {}).get(step, node.get("additionalProperties"))
+            if isinstance(child, dict):
+                deeper += opened(child)
+        nodes = deeper or nodes  # a step that names a union's branch leads nowhere: stay
+    return sorted({key for node in nodes for key in node.get("properties", {})})

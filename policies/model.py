@@ -1,0 +1,110 @@
+"""Editions and grants of one dataset, as a steward writes them in `policies/<slug>.yaml`.
+
+owner: Service Subventions <subventions@exemple.fr>
+editions:                       # from the least to the most detailed; `raw` always exists and comes last
+  open:
+    subventions:                # a resource, and what this edition keeps of it
+      keep: [nomAttribuant, montant]
+grants:
+  - {to: everyone, edition: open, purposes: any, why: "loi pour une République numérique"}
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from policies.document import Model, suggest
+
+RAW = "raw"
+"""The edition that is everything as it came: always there, granted to nobody unless a policy says so."""
+
+EditionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
+PrincipalName = Annotated[str, StringConstraints(pattern=r"^(everyone|(user|group):[a-z][a-z0-9._-]{0,62})$")]
+Purpose = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+
+
+class Rounding(Model):
+    """Numbers to the nearest multiple of `step`."""
+
+    step: float = Field(gt=0)
+
+
+Generalisation = Literal["year", "month"] | Rounding
+
+
+class EditionTable(Model):
+    """What one edition keeps of one resource. A column that is not listed is not in it."""
+
+    keep: tuple[str, ...] = Field(min_length=1)
+    pseudonymise: tuple[str, ...] = ()
+    generalise: dict[str, Generalisation] = {}
+    where: str | None = None
+
+    @model_validator(mode="after")
+    def _named_columns_are_kept(self) -> EditionTable:
+        for column in (*self.pseudonymise, *self.generalise):
+            if column not in self.keep:
+                message = f"column {column!r} is transformed but not kept; {suggest(column, list(self.keep))}"
+                raise ValueError(message)
+        both = set(self.pseudonymise) & set(self.generalise)
+        if both:
+            message = f"column {min(both)!r} is both pseudonymised and generalised; choose one"
+            raise ValueError(message)
+        if len(set(self.keep)) < len(self.keep):
+            message = "a column is kept twice"
+            raise ValueError(message)
+        return self
+
+
+class Grant(Model):
+    """principal → edition, for purposes, until a date, with a reason."""
+
+    to: PrincipalName
+    edition: EditionName
+    purposes: Literal["any"] | tuple[Purpose, ...]
+    from_: dt.date | None = Field(None, alias="from")
+    until: dt.date | None = None
+    why: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _a_named_principal_has_an_end(self) -> Grant:
+        if self.to != "everyone" and self.until is None:
+            message = f"the grant to {self.to} needs 'until', the first day on which it no longer holds"
+            raise ValueError(message)
+        return self
+
+
+class Policy(Model):
+    """All editions and grants of one dataset; without one, nobody is granted anything."""
+
+    owner: str
+    editions: dict[EditionName, dict[str, EditionTable]] = {}
+    grants: tuple[Grant, ...] = ()
+
+    @field_validator("editions")
+    @classmethod
+    def _raw_is_not_redefined(cls, editions: dict[str, dict[str, EditionTable]]) -> dict[str, dict[str, EditionTable]]:
+        if RAW in editions:
+            message = f"the edition {RAW!r} is everything as it came and cannot be redefined"
+            raise ValueError(message)
+        return editions
+
+    @model_validator(mode="after")
+    def _grants_name_editions(self) -> Policy:
+        for number, grant in enumerate(self.grants, start=1):
+            if grant.edition not in self.names:
+                hint = suggest(grant.edition, list(self.names))
+                message = f"grant {number} names the unknown edition {grant.edition!r}; {hint}"
+                raise ValueError(message)
+            if grant.edition == RAW and grant.to == "everyone":
+                message = f"grant {number} gives {RAW!r} to everyone; declare an edition that lists what is public"
+                raise ValueError(message)
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every edition's name, from the least to the most detailed."""
+        return (*self.editions, RAW)

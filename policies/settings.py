@@ -1,0 +1,46 @@
+"""The section `[policies]` of datalab.toml: who exists.
+
+[policies.users]
+partner = ["partners"]      # a user, and the groups it belongs to
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+from policies.document import Model, suggest
+from policies.errors import UsageError
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9._-]{0,62}$")]
+
+
+class PolicySettings(Model):
+    """Users and their groups, until JupyterHub answers for them."""
+
+    users: dict[Name, tuple[Name, ...]] = {}
+
+    def of_user(self, name: str) -> frozenset[str]:
+        """The principals that user `name` is: itself, its groups and everyone. Raises UsageError if unknown."""
+        if name not in self.users:
+            known = suggest(name, list(self.users))
+            message = f"unknown user {name!r}; {known}. Users stand in datalab.toml, [policies.users]"
+            raise UsageError(message)
+        return frozenset({"everyone", f"user:{name}", *(f"group:{group}" for group in self.users[name])})
+
+    def resolve(self, principal: str) -> frozenset[str]:
+        """The principals that `everyone`, `user:NAME`, `group:NAME` or a bare user NAME stands for."""
+        kind, _, name = principal.rpartition(":")
+        if principal == "everyone":
+            return frozenset({"everyone"})
+        if kind == "group":
+            groups = sorted({group for groups in self.users.values() for group in groups})
+            if name not in groups:
+                message = f"unknown group {name!r}; {suggest(name, groups)}"
+                raise UsageError(message)
+            return frozenset({"everyone", principal})
+        if kind in {"", "user"}:
+            return self.of_user(name)
+        message = f"{principal!r} is no principal; expected everyone, user:NAME, group:NAME or a user's NAME"
+        raise UsageError(message)

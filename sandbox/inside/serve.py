@@ -1,0 +1,41 @@
+"""Inside the jail: JupyterLab on a listening unix socket that it was handed, by the number in DATALAB_LISTEN.
+
+The socket's path stays outside, where nobody in the jail can put another one in its place.
+"""
+
+import os
+import shutil
+import socket
+from pathlib import Path
+
+from jupyter_server.serverapp import ServerApp
+from jupyterlab.labapp import LabApp
+
+
+class HandedServer(ServerApp):
+    """A Jupyter server that opens no socket of its own."""
+
+    def _bind_http_server_unix(self) -> bool:
+        listening = socket.socket(fileno=int(os.environ["DATALAB_LISTEN"]))
+        listening.setblocking(False)
+        self.http_server.add_socket(listening)
+        return True
+
+
+class HandedLab(LabApp):
+    """JupyterLab on that server."""
+
+    serverapp_class = HandedServer
+
+
+def offer(notebooks: Path, home: Path) -> None:
+    """Copy the lab's notebooks that are not there yet into the home, where they can be changed."""
+    for source in sorted(notebooks.glob("*.ipynb")):
+        target = home / source.name
+        if not target.exists():
+            shutil.copyfile(source, target)
+
+
+if __name__ == "__main__":
+    offer(Path("/notebooks"), Path.home())
+    HandedLab.launch_instance()

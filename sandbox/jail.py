@@ -1,0 +1,144 @@
+"""A jail as data → what bubblewrap is told. Pure: nothing is read or run here, a test compares with a literal.
+
+Two ways in, one jail:
+
+- As root (`uid` is a number) there is no user namespace, so that folders under a 0700 parent can be mounted. bwrap
+  keeps three capabilities for the one step in which `setpriv` gives up root, the bounding set and itself.
+- Otherwise (`uid` is None) a user namespace maps the caller's own uid to 1000; no capability is ever held.
+
+In both, no_new_privs is on (bwrap sets it always), every mount is nosuid and nodev, and the seccomp filter holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+HOME = "/home/lab"
+MAPPED_UID = 1000
+_SHM_BYTES = 64 * 1024**2
+_OPEN_FILES = 4096
+
+_SYSTEM = (
+    *("--ro-bind", "/usr", "/usr"),
+    *("--symlink", "usr/bin", "/bin"),
+    *("--symlink", "usr/sbin", "/sbin"),
+    *("--symlink", "usr/lib", "/lib"),
+    *("--symlink", "usr/lib64", "/lib64"),
+    *("--proc", "/proc"),
+    *("--dev", "/dev"),
+    *("--perms", "0755", "--dir", "/etc"),
+    *("--ro-bind-try", "/etc/alternatives", "/etc/alternatives"),
+    *("--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"),
+    *("--ro-bind-try", "/etc/localtime", "/etc/localtime"),
+)
+"""What every program needs of the host, and nothing that is the host's own. Expects a merged /usr."""
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A host folder, at the absolute path where the jail sees it, read-only."""
+
+    source: Path
+    target: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """Everything a jail holds. What is not named here is not in it.
+
+    `files` are read-only: target → content. `address_space` bounds the data of each single process, where no
+    cgroup bounds them together; None where one does.
+    """
+
+    uid: int | None
+    home: Path
+    mounts: tuple[Mount, ...]
+    files: Mapping[str, bytes]
+    env: Mapping[str, str]
+    seccomp: bytes
+    tmp: int
+    file_size: int
+    pids: int
+    data_bytes: int | None = None
+    disable_userns: bool = False
+    command: tuple[str, ...]
+
+
+def bwrap_options(profile: Profile, *, files: Sequence[int], seccomp: int, status: int) -> list[str]:
+    """bwrap's options, without the command. `files` are the descriptors of `profile.files`, in their order."""
+    return [
+        *_namespaces(profile),
+        *("--hostname", "datalab"),
+        *("--new-session", "--die-with-parent", "--clearenv"),
+        *_SYSTEM,
+        *_tmpfs("/tmp", profile.tmp),  # noqa: S108  the jail's own
+        *_tmpfs("/dev/shm", _SHM_BYTES),  # noqa: S108  the jail's own
+        *_folders(profile),
+        *(word for mount in profile.mounts for word in ("--ro-bind", str(mount.source), mount.target)),
+        *("--bind", str(profile.home), HOME),
+        *(
+            word
+            for target, descriptor in zip(profile.files, files, strict=True)
+            for word in ("--perms", "0444", "--file", str(descriptor), target)
+        ),
+        *("--remount-ro", "/"),
+        *(word for name, value in profile.env.items() for word in ("--setenv", name, value)),
+        *("--chdir", HOME),
+        *("--seccomp", str(seccomp)),
+        *("--json-status-fd", str(status)),
+    ]
+
+
+def jailed_command(profile: Profile) -> list[str]:
+    """What bwrap starts: give up all privileges, bound each process, then the command.
+
+    The limits are set here, inside, since the kernel counts a user's processes per user namespace.
+    """
+    return [
+        *_drop(profile),
+        "/usr/bin/prlimit",
+        "--core=0",
+        f"--nofile={_OPEN_FILES}",
+        f"--fsize={profile.file_size}",
+        f"--nproc={profile.pids}",
+        *([] if profile.data_bytes is None else [f"--data={profile.data_bytes}"]),
+        "--",
+        *profile.command,
+    ]
+
+
+def _namespaces(profile: Profile) -> tuple[str, ...]:
+    fresh = ("--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
+    if profile.uid is None:
+        mapped = ("--unshare-user", "--uid", str(MAPPED_UID), "--gid", str(MAPPED_UID))
+        return (*mapped, *(("--disable-userns",) if profile.disable_userns else ()), *fresh, "--cap-drop", "ALL")
+    kept = (word for name in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP") for word in ("--cap-add", name))
+    return (*fresh, "--cap-drop", "ALL", *kept)
+
+
+def _drop(profile: Profile) -> tuple[str, ...]:
+    if profile.uid is None:
+        return ("/usr/bin/setpriv", "--nnp", "--inh-caps=-all", "--")
+    return (
+        *("/usr/bin/setpriv", f"--reuid={profile.uid}", f"--regid={profile.uid}", "--clear-groups", "--nnp"),
+        *("--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all", "--"),
+    )
+
+
+def _tmpfs(target: str, size: int) -> tuple[str, ...]:
+    return ("--size", str(size), "--perms", "1777", "--tmpfs", target)
+
+
+def _folders(profile: Profile) -> list[str]:
+    """Every folder above what is mounted, outermost first: bwrap would make them 0700 and root's."""
+    targets = [*(mount.target for mount in profile.mounts), *profile.files, HOME, "/data/x"]
+    given = {"/", "/usr", "/proc", "/dev", "/tmp", "/etc"}  # noqa: S108  the jail's own
+    parents = {str(parent) for target in targets for parent in PurePosixPath(target).parents} - given
+    mounted = {mount.target for mount in profile.mounts}
+    return [word for parent in sorted(parents - mounted) for word in ("--perms", "0755", "--dir", parent)]

@@ -1,0 +1,66 @@
+"""What a steward writes wrongly is named with its file and line."""
+
+from __future__ import annotations
+
+import pytest
+
+from catalog.model import Dataset
+from policies.document import read_yaml
+from policies.errors import DocumentError
+from policies.model import Policy
+
+
+def error_of(folder, path: str, model=Dataset) -> str:
+    with pytest.raises(DocumentError) as caught:
+        read_yaml(folder.root / path, model)
+    return str(caught.value)
+
+
+def test_an_unknown_key_is_named_with_its_line_and_the_likeliest_one(folder):
+    folder.describe("jeu", {"t": {"source": {"file": "x.csv"}}})
+    path = folder.root / "datasets/jeu.yaml"
+    path.write_text(path.read_text().replace("frequency:", "frequence:"))
+    line = path.read_text().splitlines().index("frequence: ANNUAL") + 1
+    said = error_of(folder, "datasets/jeu.yaml")
+    assert f"jeu.yaml:{line}: unknown key 'frequence'" in said
+    assert "did you mean 'frequency'" in said
+
+
+def test_an_unknown_column_type_is_named_with_its_line(folder):
+    folder.describe("jeu", {"t": {"source": {"file": "x.csv"}, "columns": {"a": {"type": "number"}}}})
+    path = folder.root / "datasets/jeu.yaml"
+    line = next(number for number, text in enumerate(path.read_text().splitlines(), 1) if "type: number" in text)
+    said = error_of(folder, "datasets/jeu.yaml")
+    assert f"jeu.yaml:{line}: 'resources.t.columns.a.type'" in said
+    assert "'integer'" in said
+
+
+@pytest.mark.parametrize(("field", "value"), [("licence", "LO"), ("themes", ["ENV"]), ("frequency", "yearly")])
+def test_an_unknown_word_of_a_vocabulary_is_refused_with_the_known_ones(folder, field, value):
+    folder.describe("jeu", {"t": {"source": {"file": "x.csv"}}}, **{field: value})
+    said = error_of(folder, "datasets/jeu.yaml")
+    assert f"'{field}': unknown" in said
+    assert "did you mean" in said or "known:" in said
+
+
+def test_a_key_that_stands_twice_is_an_error(folder):
+    folder.write("policies/jeu.yaml", "owner: a\nowner: b\n")
+    assert "jeu.yaml:2: the key 'owner' stands twice" in error_of(folder, "policies/jeu.yaml", Policy)
+
+
+def test_broken_yaml_is_named_with_its_line(folder):
+    folder.write("policies/jeu.yaml", "owner: a\ngrants: [\n")
+    assert "policies/jeu.yaml:3: not valid YAML" in error_of(folder, "policies/jeu.yaml", Policy)
+
+
+def test_no_and_leading_zeros_are_text_as_in_yaml_1_2(folder):
+    folder.describe("jeu", {"t": {"source": {"file": "x.csv"}}})
+    path = folder.root / "datasets/jeu.yaml"
+    path.write_text(path.read_text().replace("- essai", "- NO\n  - 01001\n  - 2026-01-01"))
+    assert read_yaml(path, Dataset).keywords["fr"] == ("NO", "01001", "2026-01-01")
+
+
+def test_an_empty_file_and_a_missing_file_are_errors(folder):
+    folder.write("policies/jeu.yaml", "# nothing\n")
+    assert "the file is empty" in error_of(folder, "policies/jeu.yaml", Policy)
+    assert "no such file" in error_of(folder, "policies/none.yaml", Policy)
