@@ -57,13 +57,12 @@ def entries(
     described = {}
     for slug in lab.slugs:
         try:
-            lab.policy(slug)
             described[slug] = lab.dataset(slug)
         except DatalabError as error:
             left_out(error)
     shown = (
         Entry(granted.dataset, described[granted.dataset], granted.edition, granted.current)
-        for granted in lab.granted(principals)
+        for granted in lab.granted(principals, left_out=left_out)
         if granted.dataset in described
     )
     return tuple(entry for entry in shown if entry.resources)

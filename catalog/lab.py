@@ -12,12 +12,16 @@ from catalog.lake import Current, Lake
 from catalog.model import RESERVED, Dataset
 from policies.decide import granted_editions
 from policies.document import check_section, read_toml, read_yaml, suggest
-from policies.errors import DatalabError, DocumentError, UsageError
-from policies.model import Policy
+from policies.editions import definition
+from policies.errors import DatalabError, DocumentError, LakeError, UsageError
+from policies.model import RAW, Policy
 from policies.settings import PolicySettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from policies.model import EditionTable
 
 SECTIONS = ("policies", "catalog", "ckan", "ingest", "sandbox")
 
@@ -111,22 +115,59 @@ class Lab:
         return self.section("policies", PolicySettings).resolve(who)
 
     def granted(
-        self, principals: frozenset[str], *, purpose: str | None = None, on: dt.date | None = None
+        self,
+        principals: frozenset[str],
+        *,
+        purpose: str | None = None,
+        on: dt.date | None = None,
+        left_out: Callable[[DatalabError], None] | None = None,
     ) -> tuple[Granted, ...]:
         """Every served edition these principals may open on that day (today when None), dataset by dataset.
 
         Within a dataset the order is from the least to the most detailed. The one answer for every door: CLI, portal,
-        CKAN, sandbox. A dataset whose policy cannot be read grants nothing: fail closed, and the others go on.
+        CKAN, sandbox. It fails closed: a policy that cannot be read grants nothing, and neither does an edition that
+        was built by another policy than today's. `left_out` is told of these, and of what is damaged on disk; without
+        it, what is damaged raises LakeError.
         """
         day = dt.datetime.now(dt.UTC).date() if on is None else on
-        found = []
+        found: list[Granted] = []
         for slug in self.slugs:
             try:
-                policy = self.policy(slug)
-            except DocumentError:
-                continue
-            for edition in granted_editions(policy, principals=principals, purpose=purpose, on=day):
-                current = self.lake.current(slug, edition)
-                if current is not None:
-                    found.append(Granted(slug, edition, self.lake.edition_path(slug, edition), current))
+                found += self._granted(slug, principals, purpose, day, left_out)
+            except LakeError as error:
+                if left_out is None:
+                    raise
+                left_out(error)
+            except DocumentError as error:
+                if left_out is not None:
+                    left_out(error)
         return tuple(found)
+
+    def _granted(
+        self,
+        slug: str,
+        principals: frozenset[str],
+        purpose: str | None,
+        day: dt.date,
+        left_out: Callable[[DatalabError], None] | None,
+    ) -> Iterator[Granted]:
+        policy = self.policy(slug)
+        if policy is None:
+            return
+        for edition in granted_editions(policy, principals=principals, purpose=purpose, on=day):
+            current = self.lake.current(slug, edition)
+            if current is None or not current.resources:
+                continue
+            if edition == RAW or _is_todays(current, policy.editions[edition]):
+                yield Granted(slug, edition, self.lake.edition_path(slug, edition), current)
+            elif left_out is not None:
+                path = self.root / "policies" / f"{slug}.yaml"
+                left_out(DocumentError(f"{path}: the edition {edition!r} has changed: run `datalab ingest {slug}`"))
+
+
+def _is_todays(current: Current, tables: dict[str, EditionTable]) -> bool:
+    """Whether every table of the edition was built as the policy says it now."""
+    return all(
+        name in tables and served.receipt.get("definition") == definition(tables[name])
+        for name, served in current.resources.items()
+    )

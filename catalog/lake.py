@@ -30,6 +30,7 @@ from pydantic import ValidationError
 
 from policies.document import Model
 from policies.errors import LakeError
+from policies.model import RAW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -159,6 +160,8 @@ class Lake:
                 if writer is None:
                     schema = batch.schema
                     writer = pq.ParquetWriter(path, schema, compression="zstd")
+                elif batch.num_rows == 0:
+                    continue
                 writer.write_batch(batch, row_group_size=ROW_GROUP)
                 rows += batch.num_rows
         except BaseException:
@@ -198,6 +201,31 @@ class Lake:
         self._sync(self._root)
         self._point(self.edition_path(dataset, edition), Current(resources=resources))
         return {name: resources[name] for name in tables}
+
+    def drop_superseded(self, dataset: str, edition: str, resource: str) -> None:
+        """Take away the data files of every snapshot of a table but the one that counts; their receipts stay."""
+        current = self.current(dataset, edition)
+        if current is None or resource not in current.resources:
+            return
+        kept = current.resources[resource].files
+        for path in (self.edition_path(dataset, edition) / resource).glob("*.parquet"):
+            if path.name not in kept:
+                path.unlink()
+
+    def withdraw(self, dataset: str, kept: dict[str, frozenset[str]]) -> None:
+        """Take away, from every edition but raw, the tables that are not in `kept` (edition → resources)."""
+        for folder in (self._root / dataset).iterdir():
+            edition = folder.name
+            if not folder.is_dir() or edition == RAW:
+                continue
+            current = self.current(dataset, edition)
+            wanted = kept.get(edition, frozenset())
+            if current is not None and not wanted >= current.resources.keys():
+                left = {name: served for name, served in current.resources.items() if name in wanted}
+                self._point(folder, Current(resources=left))
+            for table in folder.iterdir():
+                if table.is_dir() and table.name not in wanted:
+                    shutil.rmtree(table)
 
     def _log(self, staged: StagedTable, receipt: dict[str, Any], counted: int | None) -> int:
         """Add the staged file to the table's Delta log as the version after `counted`; returns that version."""

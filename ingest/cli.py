@@ -51,7 +51,7 @@ def outcome_table(outcomes: list[Outcome]) -> Sheet:
         sheet.add_column(heading, no_wrap=True)
     for heading in ("rows in", "out", "rejected"):
         sheet.add_column(heading, justify="right", no_wrap=True)
-    sheet.add_column("editions", overflow="fold")
+    sheet.add_column("editions", min_width=8)
     sheet.add_column("seconds", justify="right", no_wrap=True)
     for outcome in outcomes:
         failed = outcome.error is not None

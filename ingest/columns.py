@@ -81,7 +81,10 @@ def choose_all(table: Table, declared: Mapping[str, Declared], *, sample: int | 
 
     `declared` goes by the names in the lake. Raises ReadingError when the file itself has another type than declared.
     """
-    rows = table.source if sample is None else f"(SELECT * FROM {table.source} LIMIT {sample})"  # noqa: S608
+    rows = table.source
+    if sample is not None:
+        rows = "sample"
+        table.con.execute(f"CREATE OR REPLACE TEMP TABLE {rows} AS SELECT * FROM {table.source} LIMIT {sample}")  # noqa: S608
     return [_typing(table, column, declared.get(column.name), rows) for column in table.columns]
 
 
@@ -102,8 +105,8 @@ def _typing(table: Table, column: SourceColumn, declared: Declared | None, rows:
 def typed_sql(table: Table, typings: list[Typing]) -> str:
     """The pass over all rows, in their order: each column typed, then three that speak of the row.
 
-    `_broken` is a list of booleans, one for each typing of `witnessed`: its text was not proven. `_why` is the reason
-    to reject the row, or NULL. `_text` is what a rejected row said.
+    `_broken` is true where an inferred type was not proven. `_why` is the reason to reject the row, or NULL. `_text` is
+    what a rejected row said.
     """
     inner, outer = [], []
     for number, typing in enumerate(typings):
@@ -114,8 +117,8 @@ def typed_sql(table: Table, typings: list[Typing]) -> str:
         else:
             inner.append(f"{typing.form.typed(raw)} AS t{number}")
             outer.append(f"t{number} AS {name}")
-    witnesses = [_unproven(number) for number, typing in enumerate(typings) if typing in witnessed(typings)]
-    broken = f"[{', '.join(witnesses)}]" if witnesses else "NULL::BOOLEAN[]"
+    inferred = [number for number, typing in enumerate(typings) if typing.form is not None and not typing.declared]
+    broken = " OR ".join(_unproven(number) for number in inferred) or "false"
     reasons = [reason for number, typing in enumerate(typings) for reason in _reasons(number, typing)]
     why = f"CASE {' '.join(reasons)} END" if reasons else "NULL::VARCHAR"
     texts = ", ".join(f"r{number}" for number, typing in enumerate(typings) if typing.sql_type != "GEOMETRY")
@@ -125,13 +128,9 @@ def typed_sql(table: Table, typings: list[Typing]) -> str:
     return f"SELECT {', '.join(outer)}, _broken, _why, {said} FROM ({judged})"  # noqa: S608
 
 
-def witnessed(typings: list[Typing]) -> list[Typing]:
-    """The typings that are inferred and can break: they have a witness in `_broken`, in this order."""
-    return [typing for typing in typings if typing.form is not None and not typing.declared]
-
-
 def _unproven(number: int) -> str:
-    return f"(t{number} IS NULL AND NOT {forms.blank(f'r{number}')})"
+    # CASE, so that the text is looked at again only where there is no value
+    return f"CASE WHEN t{number} IS NULL AND r{number} IS NOT NULL THEN NOT {forms.blank(f'r{number}')} ELSE false END"
 
 
 def _reasons(number: int, typing: Typing) -> list[str]:
@@ -168,22 +167,24 @@ def _choose(con: duckdb.DuckDBPyConnection, rows: str, column: SourceColumn) -> 
             return Typing(column, None, code or "digits written as text in the file itself")
         candidates = [form for form in first if form.word == "integer"] + candidates
     for form in candidates:
-        if _fits(con, rows, raw, form):
-            return Typing(column, form, form.why)
+        fitting = _fitting(con, rows, raw, form)
+        if fitting is not None:
+            return Typing(column, fitting, fitting.why)
     return _choose_number(con, rows, column)
 
 
 def _choose_number(con: duckdb.DuckDBPyConnection, rows: str, column: SourceColumn) -> Typing:
     """A number with decimals, as wide as the widest value; or text."""
-    raw = forms.bare(quoted(column.name))
+    raw = quoted(column.name)
+    text = forms.bare(raw)
     for separator, pattern in ((".", forms.POINT_NUMBER), (",", forms.COMMA_NUMBER)):
         count, matching, whole, scale, separated, ambiguous = _row(
             con,
-            f"SELECT count(*), count(*) FILTER (regexp_full_match({raw}, '{pattern}')), "  # noqa: S608
-            f"max(length(ltrim(split_part({raw}, '{separator}', 1), '-'))), "
-            f"max(length(split_part({raw}, '{separator}', 2))), "
-            f"count(*) FILTER (contains({raw}, '{separator}')), "
-            f"count(*) FILTER (regexp_full_match({raw}, '{forms.AMBIGUOUS_THOUSANDS}')) "
+            f"SELECT count(*), count(*) FILTER (regexp_full_match({text}, '{pattern}')), "  # noqa: S608
+            f"max(length(ltrim(split_part({text}, '{separator}', 1), '-'))), "
+            f"max(length(split_part({text}, '{separator}', 2))), "
+            f"count(*) FILTER (contains({text}, '{separator}')), "
+            f"count(*) FILTER (regexp_full_match({text}, '{forms.AMBIGUOUS_THOUSANDS}')) "
             f"FROM {rows} WHERE NOT {forms.blank(raw)}",
         )
         if count == 0 or matching < count or scale == 0:
@@ -193,10 +194,12 @@ def _choose_number(con: duckdb.DuckDBPyConnection, rows: str, column: SourceColu
         if looks_like_code(column.name, []) is not None:
             return Typing(column, None, "numbers, but the name says that they are codes")
         form = forms.number(whole, scale, separator)
-        if form is not None:
-            return Typing(column, form, form.why)
-    if _fits(con, rows, raw, forms.EXPONENT):
-        return Typing(column, forms.EXPONENT, forms.EXPONENT.why)
+        fitting = None if form is None else _fitting(con, rows, raw, form)
+        if fitting is not None:
+            return Typing(column, fitting, fitting.why)
+    fitting = _fitting(con, rows, raw, forms.EXPONENT)
+    if fitting is not None:
+        return Typing(column, fitting, fitting.why)
     return Typing(column, None, f"no other type fits every value, {_example(con, rows, raw)!r} for one")
 
 
@@ -220,7 +223,7 @@ def _declared(table: Table, column: SourceColumn, declared: Declared) -> Typing:
 def _forms_of(table: Table, raw: str, word: str) -> list[Form]:
     """Every form of a type, numbers with decimals measured on all rows."""
     if word not in {"decimal", "float", "number"}:
-        return [form for form in forms.FIXED if form.word == word]
+        return [form.with_padding() for form in forms.FIXED if form.word == word]
     found = []
     text = forms.bare(raw)
     for separator, pattern in ((".", forms.POINT_NUMBER), (",", forms.COMMA_NUMBER)):
@@ -232,14 +235,18 @@ def _forms_of(table: Table, raw: str, word: str) -> list[Form]:
         )
         form = forms.number(whole or 1, scale or 0, separator, None if word == "number" else word)
         if form is not None:
-            found.append(form)
-    return found if word == "decimal" else [*found, forms.EXPONENT]
+            found.append(form.with_padding())
+    return found if word == "decimal" else [*found, forms.EXPONENT.with_padding()]
 
 
-def _fits(con: duckdb.DuckDBPyConnection, rows: str, raw: str, form: Form) -> bool:
-    unproven = f"NOT {forms.blank(raw)} AND {form.typed(raw)} IS NULL"
-    (broken,) = _row(con, f"SELECT count(*) FROM {rows} WHERE {unproven}")  # noqa: S608
-    return bool(broken == 0)
+def _fitting(con: duckdb.DuckDBPyConnection, rows: str, raw: str, form: Form) -> Form | None:
+    """The form, with padding if it needs it, when it proves every value; else None."""
+    for tried in (form, form.with_padding()):
+        unproven = f"NOT {forms.blank(raw)} AND {tried.typed(raw)} IS NULL"
+        (broken,) = _row(con, f"SELECT count(*) FROM {rows} WHERE {unproven}")  # noqa: S608
+        if broken == 0:
+            return tried
+    return None
 
 
 def _example(con: duckdb.DuckDBPyConnection, rows: str, raw: str) -> str:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from catalog.lake import ROW_GROUP, ServedColumn, StagedTable
-from policies.editions import PSEUDONYM, edition_sql, fingerprint, pseudonymiser
+from policies.editions import PSEUDONYM, definition, edition_sql, fingerprint, pseudonymiser
 from policies.errors import DocumentError
 
 if TYPE_CHECKING:
@@ -94,7 +94,12 @@ def _stage(
     columns = tuple(
         ServedColumn(name=row[0], type="GEOMETRY" if types[row[0]] == "GEOMETRY" else row[1]) for row in described
     )
-    receipt = {"fingerprint": name, "rows_in": raw.rows, "rows_out": staged.rows}
+    receipt = {
+        "fingerprint": name,
+        "definition": definition(table),
+        "rows_in": raw.rows,
+        "rows_out": staged.rows,
+    }
     return StagedEdition(edition=edition, staged=staged, columns=columns, receipt=receipt)
 
 

@@ -7,7 +7,7 @@ What no form accepts stays text. Patterns are valid both for Python's `re` and f
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 DECIMAL_SCALE = 4
@@ -15,6 +15,8 @@ DECIMAL_SCALE = 4
 DOUBLE_DIGITS = 15
 """Any decimal number of 15 significant digits keeps them all in a DOUBLE (IEEE 754 binary64)."""
 DECIMAL_DIGITS = 38
+DIGITS_TO_SPARE = 4
+"""A float column may turn out to have this many digits more before its separator than its sample had."""
 
 _SPACES = " \u00a0\u202f"
 _DAY = "(0[1-9]|[12][0-9]|3[01])"
@@ -25,22 +27,30 @@ _SECONDS = r":[0-5][0-9](\.[0-9]{1,6})?"
 
 @dataclass(frozen=True)
 class Form:
-    """One way to write one type. `cast` is SQL with `{x}` where the text goes; NULL from it means: not proven."""
+    """One way to write one type. `cast` is SQL with `{x}` where the text goes; NULL from it means: not proven.
+
+    `padded` forms pass over white space around the text, which costs as much as the rest of the proof.
+    """
 
     word: str
     sql_type: str
     pattern: str
     cast: str
     why: str
+    padded: bool = False
 
     @cached_property
     def regex(self) -> re.Pattern[str]:
         """The pattern, for Python."""
         return re.compile(self.pattern)
 
+    def with_padding(self) -> Form:
+        """The same form, for texts that may have white space around them."""
+        return replace(self, padded=True)
+
     def typed(self, raw: str) -> str:
         """SQL: the typed value of the text `raw`, or NULL where it is not proven."""
-        pattern, text = self.pattern.replace("'", "''"), bare(raw)
+        pattern, text = self.pattern.replace("'", "''"), bare(raw) if self.padded else raw
         return f"CASE WHEN regexp_full_match({text}, '{pattern}') THEN {self.cast.format(x=text)} END"
 
 
@@ -67,6 +77,7 @@ def number(whole: int, scale: int, separator: str, word: str | None = None) -> F
         return Form("float", "DOUBLE", _digits(whole, scale, separator), f"TRY_CAST({text} AS DOUBLE)", why)
     if digits <= DOUBLE_DIGITS and (word == "float" or (word is None and scale > DECIMAL_SCALE)):
         why = f"every value is a number with a decimal {named} and at most {DOUBLE_DIGITS} digits, all kept"
+        whole = min(whole + DIGITS_TO_SPARE, DOUBLE_DIGITS - scale)
         pattern = _digits(whole, DOUBLE_DIGITS - whole, separator)
         return Form("float", "DOUBLE", pattern, f"TRY_CAST({text} AS DOUBLE)", why)
     if digits <= DECIMAL_DIGITS and word != "float":

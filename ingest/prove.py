@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from catalog.lake import ROW_GROUP, ServedColumn, StagedTable
 from catalog.model import ProvenColumn, Reject
-from ingest.columns import WORDS, Declared, Typing, choose_all, typed_sql, witnessed
+from ingest.columns import WORDS, Declared, Typing, choose_all, typed_sql
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _checked(
     start = 0
     empty = pa.RecordBatch.from_pylist([], schema=reader.schema)
     for batch in itertools.chain(reader, [empty]):
-        if witnessed(typings) and pc.any(batch.column("_broken").flatten()).as_py():
+        if pc.any(batch.column("_broken")).as_py():
             raise _BrokenError
         why = batch.column("_why")
         if why.null_count < len(why):

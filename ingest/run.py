@@ -70,8 +70,10 @@ def ingest(lab: Lab, slug: str, say: Callable[[str], None]) -> Iterator[Outcome]
     Raises DatalabError only if the descriptor or the policy is wrong, or another job holds the dataset.
     """
     resources = lab.dataset(slug).resources
-    lab.policy(slug)
+    policy = lab.policy(slug)
     with lab.lake.hold(slug):
+        if policy is not None:
+            lab.lake.withdraw(slug, {name: frozenset(tables) for name, tables in policy.editions.items()})
         # What a killed job left of passing files; the hold says that no other job has any
         shutil.rmtree(_scratch(lab, slug), ignore_errors=True)
         for name, resource in resources.items():
@@ -171,8 +173,13 @@ def _commit_editions(
     lab: Lab, slug: str, name: str, editions: list[StagedEdition], raw_version: int
 ) -> tuple[str, ...]:
     for made in editions:
+        before = lab.lake.current(slug, made.edition)
         receipt = {**made.receipt, "raw_version": raw_version}
         lab.lake.commit(slug, made.edition, {name: (made.staged, made.columns, receipt)})
+        served = None if before is None else before.resources.get(name)
+        if served is not None and served.receipt.get("definition") != receipt["definition"]:
+            # What the policy no longer shows must not stay readable in older snapshots
+            lab.lake.drop_superseded(slug, made.edition, name)
     return tuple(made.edition for made in editions)
 
 

@@ -75,11 +75,16 @@ def pseudonymiser(key: bytes, dataset: str, edition: str) -> hashlib.blake2b:
     return hashlib.blake2b(key=derived, digest_size=16)
 
 
+def definition(table: EditionTable) -> str:
+    """Names what an edition keeps of a table: while it is the same, so is what may be seen of the same rows."""
+    return hashlib.sha256(table.model_dump_json().encode()).hexdigest()
+
+
 def fingerprint(table: EditionTable, raw: str, key: bytes) -> str:
     """Names what an edition's table was made of: its definition, the `raw` content and the key (by a digest of it).
 
     While it stays the same there is nothing to build again.
     """
     key_name = hashlib.blake2b(b"fingerprint", key=key, digest_size=8).hexdigest()
-    material = f"{table.model_dump_json()}|{raw}|{key_name if table.pseudonymise else '-'}"
+    material = f"{definition(table)}|{raw}|{key_name if table.pseudonymise else '-'}"
     return hashlib.sha256(material.encode()).hexdigest()

@@ -132,13 +132,23 @@ def test_a_table_may_change_its_columns_and_gain_a_timestamp(tmp_path):
     assert len(lake.history("jeu", "open", "t")) == 2
 
 
+HOLDER = """
+import sys
+from pathlib import Path
+from catalog.lake import Lake
+with Lake(Path(sys.argv[1])).hold("jeu"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
 def test_two_jobs_never_hold_one_dataset_and_a_killed_job_lets_go(tmp_path):
     holder = subprocess.Popen(
         [
             sys.executable,
             "-c",
-            f"from catalog.lake import Lake; from pathlib import Path; import sys\n"
-            f"with Lake(Path({str(tmp_path)!r})).hold('jeu'): print('held', flush=True); sys.stdin.read()",
+            HOLDER,
+            str(tmp_path),
         ],
         cwd=Path(__file__).parents[1],
         stdin=subprocess.PIPE,

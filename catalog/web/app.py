@@ -104,7 +104,6 @@ class _Portal:
             facets=pages.facets(found, lang),
             page=page,
             pages=count,
-            limit=QUERY_LIMIT,
         )
 
     def dataset(self, request: Request) -> Response:
@@ -157,16 +156,15 @@ class _Portal:
         LOG.error("%s: %s", request.url.path, " ".join(str(error).split()))
         return self._error(request, 503)
 
-    def broken(self, request: Request, error: Exception) -> Response:
-        """Answer 500; Starlette calls this outside of the middleware, hence the headers."""
-        LOG.error("%s: %r", request.url.path, error)
+    def broken(self, request: Request, _error: Exception) -> Response:
+        """Answer 500; Starlette calls this outside of the middleware, hence the headers, and raises on to the log."""
         response = self._error(request, 500)
         response.headers.update(SECURITY)
         return response
 
     def _error(self, request: Request, status: int) -> Response:
         known = status if f"error_{status}" in texts.TEXTS["fr"] else 400
-        response = self._page(request, "error.html", status=known, limit=QUERY_LIMIT)
+        response = self._page(request, "error.html", status=known)
         response.status_code = status
         return response
 
@@ -179,6 +177,7 @@ class _Portal:
             **_links(request, lang),
             settings=self.shelf.settings,
             base=base_url(self.shelf.settings),
+            limit=QUERY_LIMIT,
             frequencies=FREQUENCIES,
             licences=LICENCES,
             themes=THEMES,

@@ -182,7 +182,7 @@ def _downloads(entry: Entry, name: str) -> Iterable[tuple[str, str, int | None]]
         yield LABELS[form], f"data/{entry.slug}/{entry.edition}/{name}.{form}", sizes.get(form)
 
 
-def _column_view(  # noqa: PLR0913, PLR0917  what five sources say of one column
+def _column_view(
     column: ServedColumn,
     known: Column | None,
     changed: str | None,

@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from catalog.dcat import graph
+from catalog import dcat
 from catalog.entries import EVERYONE, Entry, entries
 from catalog.lake import POINTER
 from catalog.settings import CatalogSettings
@@ -37,13 +37,12 @@ class Shown:
     @functools.cached_property
     def turtle(self) -> bytes:
         """The catalogue as Turtle."""
-        return graph(self.settings, self.entries).serialize(format="turtle", encoding="utf-8")
+        return dcat.turtle(dcat.graph(self.settings, self.entries))
 
     @functools.cached_property
     def jsonld(self) -> bytes:
         """The catalogue as JSON-LD."""
-        made = graph(self.settings, self.entries)
-        return made.serialize(format="json-ld", auto_compact=True, indent=1, sort_keys=True, encoding="utf-8")
+        return dcat.jsonld(dcat.graph(self.settings, self.entries))
 
     def of(self, slug: str) -> tuple[Entry, ...]:
         """The editions of one dataset; none when it is not there, or not granted."""

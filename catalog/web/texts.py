@@ -1,5 +1,4 @@
 """Every word the portal says, in its two languages, and how each writes numbers and dates."""
-# ruff: noqa: RUF001  French is written with ’ and no-break spaces
 
 from __future__ import annotations
 
@@ -127,7 +126,6 @@ _BOTH: dict[str, tuple[str, str]] = {
     "query_lab": ("Dans un carnet du DataLab (Python)", "In a DataLab notebook (Python)"),
     "query_sql": ("En SQL, dans le DataLab", "In SQL, in the DataLab"),
     "query_anywhere": ("En SQL, depuis n’importe où, avec DuckDB", "In SQL, from anywhere, with DuckDB"),
-    "unknown": ("non renseigné", "not stated"),
     "kind_text": ("texte", "text"),
     "kind_integer": ("entier", "integer"),
     "kind_decimal": ("décimal", "decimal"),

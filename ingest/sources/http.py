@@ -65,7 +65,7 @@ def _get(
         headers["If-Modified-Since"] = known["last_modified"]
     at = httpx.URL(url)
     for _ in range(_REDIRECTS + 1):
-        _refuse_inner_address(at, settings.allow_hosts)
+        _refuse_inner_address(url, at, settings.allow_hosts)
         with client.stream("GET", at, headers=headers) as response:
             if response.is_redirect and "location" in response.headers:
                 at = at.join(response.headers["location"])
@@ -143,22 +143,26 @@ def _is_html(start: bytes) -> bool:
     return head.startswith((b"<!doctype html", b"<html", b"<head", b"<body"))
 
 
-def _refuse_inner_address(url: httpx.URL, allowed: tuple[str, ...]) -> None:
-    """Raise SourceError unless the URL is http(s) and every address of its host is public, or the lab allows it."""
-    if url.scheme not in {"http", "https"} or not url.host:
-        message = f"{url}: only http and https addresses are fetched"
+def _refuse_inner_address(url: str, at: httpx.URL, allowed: tuple[str, ...]) -> None:
+    """Raise SourceError unless `at`, where `url` has led, is http(s) and all its host's addresses are public, or allowed.
+
+    `allowed` are the hosts that the lab's settings name.
+    """
+    place = url if str(at) == url else f"{url}: redirected to {at}"
+    if at.scheme not in {"http", "https"} or not at.host:
+        message = f"{place}: only http and https addresses are fetched"
         raise SourceError(message)
-    if url.host in allowed:
+    if at.host in allowed:
         return
     try:
-        found = socket.getaddrinfo(url.host, url.port or 443, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(at.host, at.port or 443, type=socket.SOCK_STREAM)
     except OSError as error:
-        message = f"{url}: the host {url.host!r} has no address ({error}); check the name and the network"
+        message = f"{place}: the host {at.host!r} has no address ({error}); check the name and the network"
         raise SourceError(message) from None
     for *_, address in found:
         if not ipaddress.ip_address(str(address[0]).split("%", 1)[0]).is_global:
             message = (
-                f"{url}: {url.host} is {address[0]}, an inner address; "
-                f'if that is meant, add it to allow_hosts in [ingest] of datalab.toml: allow_hosts = ["{url.host}"]'
+                f"{place}: {at.host} is {address[0]}, an inner address; "
+                f'if that is meant, add it to allow_hosts in [ingest] of datalab.toml: allow_hosts = ["{at.host}"]'
             )
             raise SourceError(message)
