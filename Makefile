@@ -38,7 +38,8 @@ demo: setup  ## The example lab from source to sandbox, then its portal (SERVE=0
 	@echo "— catalogue: DCAT-AP in $(LAB)/var/catalog.ttl"
 	@$(DATALAB) dcat > $(LAB)/var/catalog.ttl
 	@echo "— sandbox: the example notebook, as user partner"
-	@$(DATALAB) sandbox run $(LAB)/notebooks/decouverte.ipynb --user partner --out $(LAB)/var/decouverte.executed.ipynb
+	@$(DATALAB) sandbox run $(LAB)/notebooks/decouverte.ipynb --user partner \
+		--out $(LAB)/var/decouverte.executed.ipynb --show
 	@if [ "$(SERVE)" != 0 ]; then echo "— the portal"; exec $(DATALAB) serve; fi
 
 test: setup ckan-setup lint  ## All checks and tests, with the real servers they need

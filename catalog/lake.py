@@ -19,7 +19,6 @@ import os
 import shutil
 import time
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -34,6 +33,7 @@ from policies.model import RAW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
 RECEIPT = "datalab.receipt"
 POINTER = "current.json"

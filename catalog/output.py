@@ -17,8 +17,8 @@ from policies.editions import quoted
 from policies.errors import QueryError
 
 if TYPE_CHECKING:
-    from rich.console import Console
     import pyarrow as pa
+    from rich.console import Console
 
 _SHOWN_ROWS = 50
 _SHOWN_WIDTH = 60

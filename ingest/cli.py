@@ -46,12 +46,12 @@ def ingest_command(
 
 def outcome_table(outcomes: list[Outcome]) -> Sheet:
     """One line a resource: rows in, out and rejected, its editions, the seconds it took or that it is unchanged."""
-    sheet = Sheet(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    sheet = Sheet(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
     for heading in ("dataset", "resource"):
         sheet.add_column(heading, no_wrap=True)
-    for heading in ("rows in", "out", "rejected"):
+    for heading in ("rows in", "out", "rejects"):
         sheet.add_column(heading, justify="right", no_wrap=True)
-    sheet.add_column("editions", min_width=8)
+    sheet.add_column("editions", min_width=7)
     sheet.add_column("seconds", justify="right", no_wrap=True)
     for outcome in outcomes:
         failed = outcome.error is not None

@@ -62,7 +62,7 @@ class Declared:
 
 @dataclass(frozen=True)
 class Typing:
-    """What a column will be, and why. `form` None: it stays as it came. `declared`: a row that breaks it is rejected."""
+    """What a column will be, and why. `form` None: as it came; `declared`: a row that breaks it is rejected."""
 
     column: SourceColumn
     form: Form | None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sandbox.jail import Profile
 
 
-def execute(  # noqa: PLR0913  the three streams are part of what a command is
+def execute(
     lab: Lab,
     user: str,
     command: tuple[str, ...],
@@ -36,15 +36,14 @@ def execute(  # noqa: PLR0913  the three streams are part of what a command is
     the output bound or the memory limit of [sandbox]; DeniedError and UsageError as `profile_of`.
     """
     settings = lab.section("sandbox", SandboxSettings)
-    profile = profile_of(lab, user, settings, purpose=purpose, command=command)
-    with jail(profile, settings, warn) as jailed:
+    profile = profile_of(lab, user, settings, purpose=purpose, command=command, warn=warn)
+    with open_jail(profile, settings, warn) as jailed:
         exchange(
             jailed,
             feed=stdin,
             out=lambda chunk: write_all(stdout, chunk),
             err=lambda chunk: write_all(stderr, chunk),
-            seconds=settings.seconds,
-            output=settings.output,
+            settings=settings,
         )
         code = jailed.wait()
         if code != 0 and jailed.out_of_memory:
@@ -52,7 +51,7 @@ def execute(  # noqa: PLR0913  the three streams are part of what a command is
         return code
 
 
-def jail(
+def open_jail(
     profile: Profile, settings: SandboxSettings, warn: Callable[[str], None], *, keep: tuple[int, ...] = ()
 ) -> Jailed:
     """Start a profile under the settings' limits, with pipes for its streams; `keep` are descriptors it inherits.

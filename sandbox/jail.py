@@ -52,8 +52,8 @@ class Mount:
 class Profile:
     """Everything a jail holds. What is not named here is not in it.
 
-    `files` are read-only: target → content. `address_space` bounds the data of each single process, where no
-    cgroup bounds them together; None where one does.
+    `files` are read-only: target → content. `user_pids` and `process_data` stand in for a cgroup where there is none:
+    how many processes the uid may have, and how many bytes of data each of them.
     """
 
     uid: int | None
@@ -64,14 +64,14 @@ class Profile:
     seccomp: bytes
     tmp: int
     file_size: int
-    pids: int
-    data_bytes: int | None = None
-    disable_userns: bool = False
     command: tuple[str, ...]
+    user_pids: int | None = None
+    process_data: int | None = None
+    disable_userns: bool = False
 
 
 def bwrap_options(profile: Profile, *, files: Sequence[int], seccomp: int, status: int) -> list[str]:
-    """bwrap's options, without the command. `files` are the descriptors of `profile.files`, in their order."""
+    """The options of bwrap, without the command. `files` are the descriptors of `profile.files`, in their order."""
     return [
         *_namespaces(profile),
         *("--hostname", "datalab"),
@@ -87,9 +87,9 @@ def bwrap_options(profile: Profile, *, files: Sequence[int], seccomp: int, statu
             for target, descriptor in zip(profile.files, files, strict=True)
             for word in ("--perms", "0444", "--file", str(descriptor), target)
         ),
-        *("--remount-ro", "/"),
+        *("--remount-ro", "/", "--remount-ro", "/dev"),
         *(word for name, value in profile.env.items() for word in ("--setenv", name, value)),
-        *("--chdir", HOME),
+        *("--chdir", "/"),
         *("--seccomp", str(seccomp)),
         *("--json-status-fd", str(status)),
     ]
@@ -102,12 +102,13 @@ def jailed_command(profile: Profile) -> list[str]:
     """
     return [
         *_drop(profile),
+        *("/usr/bin/env", f"--chdir={HOME}"),  # not by bwrap: root without capabilities may not enter a 0700 home
         "/usr/bin/prlimit",
         "--core=0",
         f"--nofile={_OPEN_FILES}",
         f"--fsize={profile.file_size}",
-        f"--nproc={profile.pids}",
-        *([] if profile.data_bytes is None else [f"--data={profile.data_bytes}"]),
+        *([] if profile.user_pids is None else [f"--nproc={profile.user_pids}"]),
+        *([] if profile.process_data is None else [f"--data={profile.process_data}"]),
         "--",
         *profile.command,
     ]

@@ -1,4 +1,4 @@
-"""The granted data in a notebook: `import lab`, then
+"""The granted data in a notebook, after `import lab`.
 
     lab.datasets()                                  # what there is
     lab.table("irve.bornes")                        # the most detailed edition that you were granted
@@ -30,7 +30,7 @@ def sql(query: str, params: object = None) -> duckdb.DuckDBPyRelation:
 
 
 def table(name: str) -> duckdb.DuckDBPyRelation:
-    """All of one table: `"dataset.resource"` or `"dataset@edition.resource"`. Raises LookupError listing what exists."""
+    """All of `dataset.resource` or `dataset@edition.resource`. Raises LookupError listing what exists."""
     if name not in _views:
         near = difflib.get_close_matches(name, _views, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
@@ -67,7 +67,7 @@ def _select(folder: Path, served: dict[str, Any]) -> str:
 def _connect() -> duckdb.DuckDBPyConnection:
     """An engine that keeps within the sandbox: its share of memory and processors, and spills into the home."""
     connection = duckdb.connect()
-    memory = int(os.environ.get("DATALAB_MEMORY_BYTES", 2**31))
+    memory = int(os.environ.get("DATALAB_MEMORY_BYTES", "2147483648"))
     connection.execute(f"SET memory_limit = '{memory * 6 // 10}B'")
     connection.execute(f"SET threads = {int(os.environ.get('DATALAB_THREADS', '1'))}")
     connection.execute(f"SET temp_directory = {_literal(str(Path.home() / '.cache' / 'duckdb'))}")

@@ -77,8 +77,9 @@ class Cgroup:
                     break
 
 
-def create(limits: Limits, mount: Path = MOUNT) -> Cgroup | NoCgroup:
-    """Make a cgroup with these limits, or say why there is none."""
+def create(limits: Limits, mount: Path | None = None) -> Cgroup | NoCgroup:
+    """Make a cgroup with these limits, or say why there is none. `mount` is where cgroups are, MOUNT when None."""
+    mount = MOUNT if mount is None else mount
     name = f"{_PREFIX}{os.getpid()}-{next(_NUMBERS)}"
     try:
         if (mount / "cgroup.controllers").exists():

@@ -8,18 +8,19 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import warnings
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from policies.errors import SandboxError, UsageError
-from sandbox.command import jail, memory_exceeded
+from sandbox.command import memory_exceeded, open_jail
 from sandbox.inside.execute import CELL_FAILED, KERNEL_DIED
 from sandbox.profile import profile_of, script
 from sandbox.python import PYTHON
 from sandbox.settings import SandboxSettings
-from sandbox.streams import exchange
+from sandbox.streams import exchange, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,7 @@ _SAID = 400
 """How much of what the jail says goes into one of our messages."""
 
 
-def run_notebook(  # noqa: PLR0913  a notebook, who, what for, where to
+def run_notebook(
     lab: Lab,
     notebook: Path,
     user: str,
@@ -48,21 +49,18 @@ def run_notebook(  # noqa: PLR0913  a notebook, who, what for, where to
     copy = notebook.with_suffix(".executed.ipynb") if out is None else out
     source = _source(notebook, copy, settings)
     target, text = script("execute.py")
-    profile = profile_of(lab, user, settings, purpose=purpose, command=(PYTHON, target))
+    profile = profile_of(lab, user, settings, purpose=purpose, command=(PYTHON, target), warn=warn)
     profile = replace(profile, files={**profile.files, target: text})
     answer, said = bytearray(), bytearray()
     with tempfile.TemporaryFile() as feed:
         feed.write(source)
         feed.seek(0)
-        with jail(profile, settings, warn) as jailed:
-            exchange(
-                jailed,
-                feed=feed.fileno(),
-                out=answer.extend,
-                err=said.extend,
-                seconds=settings.seconds,
-                output=settings.output,
-            )
+        with open_jail(profile, settings, warn) as jailed:
+            try:
+                exchange(jailed, feed=feed.fileno(), out=answer.extend, err=said.extend, settings=settings)
+            except SandboxError as error:
+                message = f"{notebook}: {error}"
+                raise SandboxError(message) from None
             code, out_of_memory = jailed.wait(), jailed.out_of_memory
     why = memory_exceeded(settings) if out_of_memory else _last_line(bytes(said))
     if code not in {0, CELL_FAILED, KERNEL_DIED}:
@@ -89,7 +87,7 @@ def text_of(notebook: Path) -> str:
             said.append(_joined(output["data"].get("text/plain", "")))
         elif output["output_type"] == "error":
             said.append(f"{output['ename']}: {output['evalue']}")
-    return "\n".join(_printable(text) for text in said if text)
+    return "\n".join(printable(text) for text in said if text)
 
 
 def _source(notebook: Path, copy: Path, settings: SandboxSettings) -> bytes:
@@ -111,17 +109,18 @@ def _source(notebook: Path, copy: Path, settings: SandboxSettings) -> bytes:
 
 
 def _checked(notebook: Path, answer: bytes) -> dict[str, Any]:
-    """The executed notebook, once it is proven to be one."""
+    """The executed notebook, once it is proven to be one; whatever stands there instead was made to mislead us."""
     import nbformat  # noqa: PLC0415  slow to import, and every `datalab` command would wait for it
 
     try:
-        data = json.loads(answer)
-        nbformat.validate(data)
-    except (ValueError, RecursionError, nbformat.ValidationError) as error:
+        executed: dict[str, Any] = json.loads(answer)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # cells without an id get one
+            nbformat.validate(executed, version=4)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, nbformat.ValidationError) as error:
         first = str(error).partition("\n")[0]
-        message = f"{notebook}: what came out of the sandbox is not a notebook: {_printable(first)[:_SAID]}"
+        message = f"{notebook}: what came out of the sandbox is not a notebook: {printable(first)[:_SAID]}"
         raise SandboxError(message) from None
-    executed: dict[str, Any] = data
     return executed
 
 
@@ -142,16 +141,15 @@ def _write(copy: Path, executed: dict[str, Any]) -> None:
 def _failure(executed: dict[str, Any]) -> str:
     for number, output in _outputs(executed):
         if output["output_type"] == "error":
-            return f"cell {number} failed: {_printable(f'{output["ename"]}: {output["evalue"]}')[:_SAID]}"
+            said = f"{output['ename']}: {output['evalue']}"
+            return f"cell {number} failed: {printable(said)[:_SAID]}"
     return "a cell failed"
 
 
 def _outputs(notebook: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
     """Every output, with the number of its cell, counted from 1 over all cells."""
     return [
-        (number, output)
-        for number, cell in enumerate(notebook["cells"], start=1)
-        for output in cell.get("outputs", ())
+        (number, output) for number, cell in enumerate(notebook["cells"], start=1) for output in cell.get("outputs", ())
     ]
 
 
@@ -161,9 +159,4 @@ def _joined(text: str | list[str]) -> str:
 
 def _last_line(said: bytes) -> str:
     lines = said.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-    return _printable(lines[-1])[:_SAID]
-
-
-def _printable(text: str) -> str:
-    """`text` without what could drive a terminal."""
-    return "".join(character for character in text if character.isprintable() or character in "\n\t")
+    return printable(lines[-1])[:_SAID]

@@ -2,6 +2,8 @@
 
     with start(profile, limits, …) as jailed:    # on leaving, all its processes are dead and its cgroup is gone
         jailed.wait()
+
+bwrap's options, and so every path of the host and the server's token, go by a descriptor, never by argv.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -79,12 +82,17 @@ class Jailed:
         raise SandboxError(message)
 
     @property
+    def has_ended(self) -> bool:
+        """Whether its last process is gone."""
+        return bool(select.select([self.ended], [], [], 0)[0])
+
+    @property
     def out_of_memory(self) -> bool:
         """Whether the kernel has killed a process of it for using more memory than allowed."""
         return isinstance(self.cgroup, cgroups.Cgroup) and self.cgroup.oom_kills() > 0
 
 
-def start(  # noqa: PLR0913  one argument each for the three streams
+def start(
     profile: Profile,
     limits: Limits,
     *,
@@ -100,7 +108,7 @@ def start(  # noqa: PLR0913  one argument each for the three streams
     bwrap = _bwrap()
     cgroup = cgroups.create(limits)
     if isinstance(cgroup, cgroups.NoCgroup):
-        profile = replace(profile, data_bytes=limits.memory)
+        profile = replace(profile, user_pids=limits.pids, process_data=limits.memory)
     profile = replace(profile, disable_userns=profile.uid is None and _knows_disable_userns(bwrap))
     read, write = os.pipe()
     status = os.fdopen(read, "rb")
@@ -121,6 +129,7 @@ def start(  # noqa: PLR0913  one argument each for the three streams
                 pass_fds=(*files, program, hidden, write, *keep),
                 env={"PATH": "/usr/bin:/bin"},  # /proc/1/environ of the jail shows it
                 cwd="/",
+                process_group=0,  # Ctrl-C is for us alone; we end the jail
             )
     except BaseException:
         status.close()
@@ -142,7 +151,6 @@ def unusable() -> str | None:
             seccomp=seccomp.program(),
             tmp=1024**2,
             file_size=1024**2,
-            pids=64,
             command=("/usr/bin/true",),
         )
         with start(probe, cgroups.Limits(memory=64 * 1024**2, pids=64, cpus=1)) as jailed:
@@ -182,7 +190,7 @@ def _knows_disable_userns(bwrap: str) -> bool:
 def _in_memory(content: bytes) -> Iterator[int]:
     descriptor = os.memfd_create("datalab", 0)
     try:
-        with open(descriptor, "wb", closefd=False) as file:  # noqa: PTH123  a descriptor
+        with open(descriptor, "wb", closefd=False) as file:
             file.write(content)
         os.lseek(descriptor, 0, os.SEEK_SET)
         yield descriptor

@@ -17,6 +17,8 @@ from sandbox.jail import HOME, MAPPED_UID, Mount, Profile
 from sandbox.python import VENV, python_mounts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from catalog.lab import Granted, Lab
     from sandbox.settings import SandboxSettings
 
@@ -25,15 +27,21 @@ _LAB_MODULE = "/opt/datalab/lab.py"
 
 
 def profile_of(
-    lab: Lab, user: str, settings: SandboxSettings, *, purpose: str | None, command: tuple[str, ...]
+    lab: Lab,
+    user: str,
+    settings: SandboxSettings,
+    *,
+    purpose: str | None,
+    command: tuple[str, ...],
+    warn: Callable[[str], None],
 ) -> Profile:
-    """The jail of `user`, with `command` in it.
+    """The jail of `user`, with `command` in it; `warn` is told of each edition that is left out, and why.
 
     Raises UsageError for an unknown user, DeniedError if nothing is granted to them for that purpose today,
     SandboxError if the users' Python is missing.
     """
     principals = lab.section("policies", PolicySettings).of_user(user)
-    granted = lab.granted(principals, purpose=purpose)
+    granted = lab.granted(principals, purpose=purpose, left_out=lambda error: warn(str(error)))
     if not granted:
         raise DeniedError(_nothing_granted(user, principals, purpose))
     python = python_mounts(lab, settings)
@@ -55,7 +63,6 @@ def profile_of(
         seccomp=seccomp.program(),
         tmp=settings.tmp,
         file_size=settings.file_size,
-        pids=settings.pids,
         command=command,
     )
 
@@ -97,7 +104,7 @@ def _mount(edition: Granted, *, private: bool) -> Mount:
     """Mount one edition. As root, the sandbox's uid must be able to read it, which root's own tests would not see."""
     everybody_enters = 0o005
     if private and edition.path.stat().st_mode & everybody_enters != everybody_enters:
-        message = f"{edition.path}: only its owner may read it, so a sandbox cannot; chmod -R a+rX it, and set umask 022"
+        message = f"{edition.path}: only its owner may read it, so no sandbox can: chmod -R a+rX it, and set umask 022"
         raise SandboxError(message)
     return Mount(edition.path, f"/data/{edition.dataset}/{edition.edition}")
 

@@ -14,8 +14,12 @@ import errno
 import os
 import struct
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from policies.errors import SandboxError
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 DENIED = (
     *("add_key", "keyctl", "request_key"),
@@ -41,13 +45,19 @@ _NEW_NAMESPACE = (0x0002_0000, 0x0200_0000, 0x0400_0000, 0x0800_0000, 0x1000_000
 _IOCTLS = (0x5412, 0x541C, 0x5423)
 """TIOCSTI and TIOCLINUX type into the terminal that started us; TIOCSETD loads line disciplines."""
 
-_FAMILIES = (1, 2, 10, 16)
-"""AF_UNIX, AF_INET, AF_INET6, and AF_NETLINK for NETLINK_ROUTE alone, which lists interfaces."""
-_LAST_FAMILY = 64
+_UNIX, _INET, _INET6, _NETLINK = 1, 2, 10, 16
 
-_PROTOCOLS = (33, 115, 132, 136, 256, 262)
-"""DCCP, L2TP, SCTP, UDP-Lite, SMC, MPTCP: kernel modules that anybody's socket() would load."""
-_LAST_NETLINK = 32
+_SOCKETS: tuple[tuple[int, dict[int, int]], ...] = (
+    *((errno.EAFNOSUPPORT, {0: family}) for family in range(64) if family not in {_UNIX, _INET, _INET6, _NETLINK}),
+    *((errno.EPROTONOSUPPORT, {0: _NETLINK, 2: protocol}) for protocol in range(1, 32)),
+    *(
+        (errno.EPROTONOSUPPORT, {0: family, 2: protocol})
+        for family in (_INET, _INET6)
+        for protocol in (33, 115, 132, 136, 256, 262)
+    ),
+)
+"""socket() calls that fail: the errno, and argument → value. What is left of netlink is NETLINK_ROUTE, which lists
+interfaces; the last are DCCP, L2TP, SCTP, UDP-Lite, SMC and MPTCP: kernel modules that any socket() would load."""
 
 _LOW_HALF = 0xFFFF_FFFF
 
@@ -61,12 +71,15 @@ def program() -> bytes:
         message = "libseccomp is not installed, so no sandbox can be made: apt install libseccomp2"
         raise SandboxError(message) from None
 
+    return _unknown_calls_do_not_exist() + _exported(_rules(pyseccomp))
+
+
+def _rules(pyseccomp: ModuleType) -> Any:
+    """The deny list as libseccomp rules."""
     rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
     refuse = pyseccomp.ERRNO(errno.EPERM)
-    no_family = pyseccomp.ERRNO(errno.EAFNOSUPPORT)
-    no_protocol = pyseccomp.ERRNO(errno.EPROTONOSUPPORT)
 
-    def equals(argument: int, value: int) -> object:
+    def equals(argument: int, value: int) -> Any:
         return pyseccomp.Arg(argument, pyseccomp.MASKED_EQ, _LOW_HALF, value)
 
     for name in DENIED:
@@ -80,15 +93,9 @@ def program() -> bytes:
         rules.add_rule(refuse, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, flag, flag))
     for request in _IOCTLS:
         rules.add_rule(refuse, "ioctl", equals(1, request))
-    for family in range(_LAST_FAMILY):
-        if family not in _FAMILIES:
-            rules.add_rule(no_family, "socket", equals(0, family))
-    for protocol in range(1, _LAST_NETLINK):
-        rules.add_rule(no_protocol, "socket", equals(0, 16), equals(2, protocol))
-    for family in (2, 10):
-        for protocol in _PROTOCOLS:
-            rules.add_rule(no_protocol, "socket", equals(0, family), equals(2, protocol))
-    return _unknown_calls_do_not_exist() + _exported(rules)
+    for number, arguments in _SOCKETS:
+        rules.add_rule(pyseccomp.ERRNO(number), "socket", *(equals(*argument) for argument in arguments.items()))
+    return rules
 
 
 def _unknown_calls_do_not_exist() -> bytes:
@@ -103,9 +110,9 @@ def _unknown_calls_do_not_exist() -> bytes:
     )
 
 
-def _exported(rules: object) -> bytes:
+def _exported(rules: Any) -> bytes:
     read, write = os.pipe()
-    with open(read, "rb") as source:  # noqa: PTH123  a descriptor
-        with open(write, "wb") as sink:  # noqa: PTH123  a descriptor
-            rules.export_bpf(sink)  # type: ignore[attr-defined]
+    with os.fdopen(read, "rb") as source:
+        with os.fdopen(write, "wb") as sink:
+            rules.export_bpf(sink)
         return source.read()

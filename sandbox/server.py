@@ -2,8 +2,8 @@
 
     browser → 127.0.0.1:PORT → relay (here) → unix socket → jail
 
-The listening socket is bound here, in a folder that only we may enter, and handed in by descriptor. It is never a TCP
-socket: that would belong to the host's network, and stay there.
+The listening socket is made here, loses its name at once, and is handed in by descriptor: nobody can put another in
+its place. It is never a TCP socket, which would belong to the host's network, and could be turned round to it.
 """
 
 from __future__ import annotations
@@ -21,22 +21,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from policies.errors import SandboxError
-from sandbox.command import jail, memory_exceeded
+from sandbox.command import memory_exceeded, open_jail
 from sandbox.jail import HOME, Mount
 from sandbox.profile import profile_of, script
 from sandbox.python import PYTHON
 from sandbox.settings import SandboxSettings
+from sandbox.streams import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from catalog.lab import Lab
-    from sandbox.jail import Profile
     from sandbox.process import Jailed
 
 _CHUNK = 65536
 _BACKLOG = 128
 _LOG_CHUNKS = 16
+_LOG_LINES = 20
 _OPTIONS = (
     "--no-browser",
     "--ServerApp.sock=/tmp/handed-in",  # only says "unix"; the socket is handed in
@@ -48,7 +49,7 @@ _OPTIONS = (
 )
 
 
-def serve_lab(  # noqa: PLR0913  who, what for, where, and whom to tell
+def serve_lab(
     lab: Lab,
     user: str,
     *,
@@ -65,17 +66,19 @@ def serve_lab(  # noqa: PLR0913  who, what for, where, and whom to tell
     settings = lab.section("sandbox", SandboxSettings)
     token = secrets.token_urlsafe(32)
     target, text = script("serve.py")
-    profile = profile_of(lab, user, settings, purpose=purpose, command=(PYTHON, target, *_OPTIONS))
+    profile = profile_of(lab, user, settings, purpose=purpose, command=(PYTHON, target, *_OPTIONS), warn=warn)
     profile = replace(
         profile,
         files={**profile.files, target: text},
         env={**profile.env, "JUPYTER_TOKEN": token},
         mounts=(*profile.mounts, *_notebooks(lab)),
     )
-    with tempfile.TemporaryDirectory(prefix="datalab-") as folder:
-        path = Path(folder) / "lab.sock"
-        with _start(profile, settings, path, warn) as jailed:
-            asyncio.run(_serve(jailed, settings, path, port, lambda at: ready(f"http://127.0.0.1:{at}/lab?token={token}")))
+    with _listening() as (listening, path):
+        profile = replace(profile, env={**profile.env, "DATALAB_LISTEN": str(listening.fileno())})
+        with open_jail(profile, settings, warn, keep=(listening.fileno(),)) as jailed:
+            listening.close()  # ours: once the jail's is closed too, whoever waits for an answer is told
+            url = f"http://127.0.0.1:{{}}/lab?token={token}"
+            asyncio.run(_serve(jailed, settings, path, port, lambda at: ready(url.format(at))))
 
 
 def _notebooks(lab: Lab) -> tuple[Mount, ...]:
@@ -83,27 +86,93 @@ def _notebooks(lab: Lab) -> tuple[Mount, ...]:
     return (Mount(folder, "/notebooks"),) if folder.is_dir() else ()
 
 
-def _start(profile: Profile, settings: SandboxSettings, path: Path, warn: Callable[[str], None]) -> Jailed:
+@contextlib.contextmanager
+def _listening() -> Iterator[tuple[socket.socket, Path]]:
+    """A listening unix socket without a name, and the path by which this process alone can connect to it."""
     with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(str(path))
-        listening.listen(_BACKLOG)
-        profile = replace(profile, env={**profile.env, "DATALAB_LISTEN": str(listening.fileno())})
-        return jail(profile, settings, warn, keep=(listening.fileno(),))
+        with tempfile.TemporaryDirectory(prefix="datalab-") as folder:
+            listening.bind(f"{folder}/s")
+            handle = os.open(f"{folder}/s", os.O_PATH | os.O_CLOEXEC)
+        try:
+            listening.listen(_BACKLOG)
+            yield listening, Path(f"/proc/self/fd/{handle}")
+        finally:
+            os.close(handle)
 
 
 async def _serve(
     jailed: Jailed, settings: SandboxSettings, path: Path, port: int, ready: Callable[[int], None]
 ) -> None:
-    log: deque[bytes] = deque(maxlen=_LOG_CHUNKS)
+    """Relay until we are told to stop; raises SandboxError if the jail ends first."""
+    log = _Log(jailed)
+    over = asyncio.Event()
     loop = asyncio.get_running_loop()
-    ended, stopped = asyncio.Event(), asyncio.Event()
-    loop.add_reader(jailed.ended, ended.set)
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
+        loop.add_signal_handler(number, over.set)
+    loop.add_reader(jailed.ended, over.set)
     try:
         relay = await asyncio.start_server(lambda *streams: _relay(path, *streams), "127.0.0.1", port)
     except OSError as error:
-        message = f"127.0.0.1:{port}: {error.strerror}; choose another one with --port, or none"
+        message = f"127.0.0.1:{port}: {os.strerror(error.errno or 0)}; choose another with --port, or none"
         raise SandboxError(message) from None
-    async with asyncio.TaskGroup() as tasks, relay:
-        ...
+    async with relay:
+        stop = asyncio.create_task(over.wait())
+        await asyncio.wait({stop, asyncio.create_task(_first_answer(path))}, return_when=asyncio.FIRST_COMPLETED)
+        if not over.is_set():
+            ready(relay.sockets[0].getsockname()[1])
+        await stop
+    if jailed.has_ended:
+        why = memory_exceeded(settings) if jailed.out_of_memory else f"it said:\n{log.tail()}"
+        message = f"JupyterLab ended by itself; {why}"
+        raise SandboxError(message)
+
+
+class _Log:
+    """The last of what the jail writes. It is read to the end and not kept, so that a flood stops at us."""
+
+    def __init__(self, jailed: Jailed) -> None:
+        self._chunks: deque[bytes] = deque(maxlen=_LOG_CHUNKS)
+        for stream in (jailed.bwrap.stdout, jailed.bwrap.stderr):
+            if stream is not None:
+                asyncio.get_running_loop().add_reader(stream.fileno(), self._read, stream.fileno())
+
+    def _read(self, descriptor: int) -> None:
+        chunk = os.read(descriptor, _CHUNK)
+        if chunk:
+            self._chunks.append(chunk)
+        else:
+            asyncio.get_running_loop().remove_reader(descriptor)
+
+    def tail(self) -> str:
+        lines = b"".join(self._chunks).decode(errors="replace").splitlines()[-_LOG_LINES:]
+        return "\n".join(printable(line) for line in lines)
+
+
+async def _first_answer(path: Path) -> None:
+    """Return once the server answers: the socket listens already, so the request waits in its queue until then."""
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(b"GET /api HTTP/1.0\r\nHost: localhost\r\n\r\n")
+    with contextlib.suppress(ConnectionError):
+        await reader.read()
+    writer.close()
+
+
+async def _relay(path: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """One connection of a browser, to the jail and back."""
+    try:
+        from_jail, to_jail = await asyncio.open_unix_connection(path)
+    except OSError:
+        writer.close()
+        return
+    await asyncio.gather(_copy(reader, to_jail), _copy(from_jail, writer))
+    for end in (writer, to_jail):
+        end.close()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while chunk := await reader.read(_CHUNK):
+            writer.write(chunk)
+            await writer.drain()
+    with contextlib.suppress(OSError):
+        writer.write_eof()

@@ -3,6 +3,8 @@
     [sandbox]
     venv = "../../.venv-sandbox"    # the users' own Python, relative to the lab; never the product's
     memory = "4GiB"
+
+Every bound has a default; a name that is not below is an error.
 """
 
 from __future__ import annotations

@@ -15,34 +15,35 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox.process import Jailed
+    from sandbox.settings import SandboxSettings
 
 _CHUNK = 65536
 
 
-def exchange(  # noqa: PLR0913  in, out and error are three
+def exchange(
     jailed: Jailed,
     *,
     feed: int | None,
     out: Callable[[bytes], None],
     err: Callable[[bytes], None],
-    seconds: float,
-    output: int,
+    settings: SandboxSettings,
 ) -> None:
     """Feed the jail from the descriptor `feed`, hand on what it writes, and return when all its processes are gone.
 
-    Raises SandboxError after `seconds`, or once it has written more than `output` bytes to both streams together;
-    what came before has been handed on, and the caller ends the jail by leaving its `with`.
+    Raises SandboxError after the settings' `seconds`, or once it has written more than `output` bytes in all; what
+    came before has been handed on, and the caller ends the jail by leaving its `with`.
     """
     _start_feeding(jailed.bwrap.stdin, feed)
-    sinks = {stream.fileno(): sink for stream, sink in ((jailed.bwrap.stdout, out), (jailed.bwrap.stderr, err)) if stream}
-    deadline, left = time.monotonic() + seconds, output
+    streams = ((jailed.bwrap.stdout, out), (jailed.bwrap.stderr, err))
+    sinks = {stream.fileno(): sink for stream, sink in streams if stream is not None}
+    deadline, left = time.monotonic() + settings.seconds, int(settings.output)
     with selectors.DefaultSelector() as watched:
         for descriptor in (jailed.ended, *sinks):
             watched.register(descriptor, selectors.EVENT_READ)
         while watched.get_map():
             ready = watched.select(max(0.0, deadline - time.monotonic()))
             if time.monotonic() >= deadline:
-                message = f"stopped: it ran for more than {seconds:g} seconds; the bound is [sandbox] seconds"
+                message = f"stopped: it ran for more than {settings.seconds:g} seconds; the bound is [sandbox] seconds"
                 raise SandboxError(message)
             for key, _ in ready:
                 chunk = b"" if key.fd == jailed.ended else os.read(key.fd, _CHUNK)
@@ -52,7 +53,7 @@ def exchange(  # noqa: PLR0913  in, out and error are three
                 sinks[key.fd](chunk[:left])
                 left -= len(chunk)
                 if left < 0:
-                    message = f"stopped: it wrote more than {output} bytes; the bound is [sandbox] output"
+                    message = f"stopped: it wrote more than {int(settings.output)} bytes; the bound is [sandbox] output"
                     raise SandboxError(message)
 
 
@@ -61,6 +62,11 @@ def write_all(descriptor: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
+
+
+def printable(text: str) -> str:
+    """`text` without what could drive a terminal: fit for one of our messages."""
+    return "".join(character for character in text if character.isprintable() or character in "\n\t")
 
 
 def _start_feeding(stdin: IO[bytes] | None, source: int | None) -> None:

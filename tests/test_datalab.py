@@ -94,7 +94,7 @@ def test_ingest_prints_its_table_and_a_failing_source_makes_the_exit_code_1(fold
     folder.write("datasets/faux.yaml", "title: {fr: x}\nlicense: LO\n")
     ran = datalab("ingest")
     assert ran.code == 1
-    for word in ("dataset", "resource", "rows in", "out", "rejected", "editions", "seconds", "bon"):
+    for word in ("dataset", "resource", "rows in", "out", "rejects", "editions", "seconds", "bon"):
         assert word in ran.out
     assert "casse.t: " in ran.err
     assert "gone.csv: no such file" in ran.err

@@ -68,7 +68,7 @@ def test_the_readmes_commands_run_as_written(example):
     commands = readme_commands()
     assert len(commands) >= 7
     for command in commands:
-        words = shlex.split(command.replace("examples/normandie", str(example)).replace("/tmp/", f"{example}/"))
+        words = shlex.split(command.replace(" /tmp/", f" {example}/").replace("examples/normandie", str(example)))
         done = subprocess.run(
             [sys.executable, "-m", *words],
             cwd=REPOSITORY,

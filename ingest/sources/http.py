@@ -144,9 +144,9 @@ def _is_html(start: bytes) -> bool:
 
 
 def _refuse_inner_address(url: str, at: httpx.URL, allowed: tuple[str, ...]) -> None:
-    """Raise SourceError unless `at`, where `url` has led, is http(s) and all its host's addresses are public, or allowed.
+    """Raise SourceError unless `at`, where `url` led, is http(s) and its host has none but public addresses.
 
-    `allowed` are the hosts that the lab's settings name.
+    The hosts in `allowed`, which the lab's settings name, may have any.
     """
     place = url if str(at) == url else f"{url}: redirected to {at}"
     if at.scheme not in {"http", "https"} or not at.host:

@@ -17,7 +17,7 @@ def main() -> int:
     """Execute one notebook from top to bottom; the first failing cell ends it."""
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # the kernel inherits 1 and 2, and what it writes there is not the notebook
-    notebook = nbformat.read(sys.stdin, as_version=4)
+    notebook = nbformat.read(sys.stdin, as_version=4)  # type: ignore[no-untyped-call]
     client = NotebookClient(notebook, timeout=None, kernel_name="python3", allow_stdin=False)
     code = 0
     try:
@@ -28,7 +28,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         code = KERNEL_DIED
     with answer:
-        nbformat.write(notebook, answer)
+        nbformat.write(notebook, answer)  # type: ignore[no-untyped-call]
     return code
 
 

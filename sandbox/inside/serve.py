@@ -3,13 +3,14 @@
 The socket's path stays outside, where nobody in the jail can put another one in its place.
 """
 
+import contextlib
 import os
 import shutil
 import socket
 from pathlib import Path
 
 from jupyter_server.serverapp import ServerApp
-from jupyterlab.labapp import LabApp
+from jupyterlab.labapp import LabApp  # type: ignore[import-untyped]
 
 
 class HandedServer(ServerApp):
@@ -17,12 +18,12 @@ class HandedServer(ServerApp):
 
     def _bind_http_server_unix(self) -> bool:
         listening = socket.socket(fileno=int(os.environ["DATALAB_LISTEN"]))
-        listening.setblocking(False)
+        listening.setblocking(False)  # noqa: FBT003  socket takes no keywords
         self.http_server.add_socket(listening)
         return True
 
 
-class HandedLab(LabApp):
+class HandedLab(LabApp):  # type: ignore[misc]
     """JupyterLab on that server."""
 
     serverapp_class = HandedServer
@@ -33,7 +34,8 @@ def offer(notebooks: Path, home: Path) -> None:
     for source in sorted(notebooks.glob("*.ipynb")):
         target = home / source.name
         if not target.exists():
-            shutil.copyfile(source, target)
+            with contextlib.suppress(OSError):  # one that we may not read is not offered
+                shutil.copyfile(source, target)
 
 
 if __name__ == "__main__":
