@@ -102,55 +102,6 @@ def _typing(table: Table, column: SourceColumn, declared: Declared | None, rows:
     return _choose(table.con, rows, column)
 
 
-def typed_sql(table: Table, typings: list[Typing]) -> str:
-    """The pass over all rows, in their order: each column typed, then three that speak of the row.
-
-    `_broken` is true where an inferred type was not proven. `_why` is the reason to reject the row, or NULL. `_text` is
-    what a rejected row said.
-    """
-    inner, outer = [], []
-    for number, typing in enumerate(typings):
-        raw, name = quoted(typing.column.name), quoted(typing.column.name)
-        inner.append(f"{raw} AS r{number}")
-        if typing.form is None:
-            outer.append(f"r{number} AS {name}")
-        else:
-            inner.append(f"{typing.form.typed(raw)} AS t{number}")
-            outer.append(f"t{number} AS {name}")
-    inferred = [number for number, typing in enumerate(typings) if typing.form is not None and not typing.declared]
-    broken = " OR ".join(_unproven(number) for number in inferred) or "false"
-    reasons = [reason for number, typing in enumerate(typings) for reason in _reasons(number, typing)]
-    why = f"CASE {' '.join(reasons)} END" if reasons else "NULL::VARCHAR"
-    texts = ", ".join(f"r{number}" for number, typing in enumerate(typings) if typing.sql_type != "GEOMETRY")
-    read = f"SELECT {', '.join(inner)} FROM {table.audited}"  # noqa: S608  names are quoted
-    judged = f"SELECT *, {broken} AS _broken, {why} AS _why FROM ({read})"  # noqa: S608
-    said = f"CASE WHEN _why IS NOT NULL THEN left(concat_ws(' | ', {texts}), 1000) END AS _text"
-    return f"SELECT {', '.join(outer)}, _broken, _why, {said} FROM ({judged})"  # noqa: S608
-
-
-def _unproven(number: int) -> str:
-    # CASE, so that the text is looked at again only where there is no value
-    return f"CASE WHEN t{number} IS NULL AND r{number} IS NOT NULL THEN NOT {forms.blank(f'r{number}')} ELSE false END"
-
-
-def _reasons(number: int, typing: Typing) -> list[str]:
-    """WHEN … THEN … for each way in which a row breaks what is declared of the column."""
-    said = _literal(typing.column.source_name)
-    found = [
-        f"WHEN {check.sql.format(x=f'r{number}')} THEN '{said}: {_literal(check.reason)}, found ' || "
-        f"coalesce(left(r{number}, 100), 'nothing')"
-        for check in typing.checks
-    ]
-    if typing.declared and typing.form is not None:
-        expected = f"{said}: expected {typing.form.word}, found "
-        found.append(f"WHEN {_unproven(number)} THEN '{expected}' || left(r{number}, 100)")
-    return found
-
-
-def _literal(text: str) -> str:
-    return text.replace("'", "''")
-
-
 def _choose(con: duckdb.DuckDBPyConnection, rows: str, column: SourceColumn) -> Typing:
     raw = quoted(column.name)
     seen = con.execute(

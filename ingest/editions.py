@@ -9,12 +9,13 @@ import duckdb
 import pyarrow as pa
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
-from catalog.lake import ROW_GROUP, ServedColumn, StagedTable
+from catalog.lake import ServedColumn, StagedTable
+from ingest.prove import copy_sql
 from policies.editions import PSEUDONYM, definition, edition_sql, fingerprint, pseudonymiser
 from policies.errors import DocumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from catalog.lake import Lake
@@ -76,23 +77,26 @@ def _stage(
     files = ", ".join("'" + str(path).replace("'", "''") + "'" for path in raw.files)
     types = {column.name: column.type for column in raw.columns}
     statement = edition_sql(table, types, f"read_parquet([{files}])", place)
-    with duckdb.connect() as con:
-        con.execute("SET allowed_paths = ?", [[str(path) for path in raw.files]])
-        con.execute("SET enable_external_access = false")
-        if table.pseudonymise:
-            _register(con, secret, slug, edition)
-        try:
+    described: list[tuple[str, str]] = []
+
+    def write(path: Path) -> None:
+        with duckdb.connect() as con:
+            # A steward's condition may name files: it opens none but these
+            con.execute("SET allowed_paths = ?", [[str(one) for one in (*raw.files, path)]])
+            con.execute("SET enable_external_access = false")
+            if table.pseudonymise:
+                _register(con, secret, slug, edition)
             if len(con.extract_statements(statement)) != 1:
-                message = f"{place}: 'where' must be one condition"
-                raise DocumentError(message)
-            described = con.execute(f"DESCRIBE {statement}").fetchall()
-            reader = con.sql(statement).to_arrow_reader(ROW_GROUP)
-            staged = lake.stage(slug, edition, resource, _batches(reader))
-        except duckdb.Error as error:
-            message = f"{place}: the edition cannot be built: {str(error).splitlines()[0]}"
-            raise DocumentError(message) from None
+                raise DocumentError(f"{place}: 'where' must be one condition")
+            described.extend((row[0], row[1]) for row in con.execute(f"DESCRIBE {statement}").fetchall())
+            con.execute(copy_sql(statement, path))
+
+    try:
+        staged = lake.stage(slug, edition, resource, write)
+    except duckdb.Error as error:
+        raise DocumentError(f"{place}: the edition cannot be built: {str(error).splitlines()[0]}") from None
     columns = tuple(
-        ServedColumn(name=row[0], type="GEOMETRY" if types[row[0]] == "GEOMETRY" else row[1]) for row in described
+        ServedColumn(name=name, type="GEOMETRY" if types[name] == "GEOMETRY" else made) for name, made in described
     )
     receipt = {
         "fingerprint": name,
@@ -101,12 +105,6 @@ def _stage(
         "rows_out": staged.rows,
     }
     return StagedEdition(edition=edition, staged=staged, columns=columns, receipt=receipt)
-
-
-def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    """The reader's batches, and an empty one, so that an edition of no rows is a table too."""
-    yield from reader
-    yield pa.RecordBatch.from_pylist([], schema=reader.schema)
 
 
 def _register(con: duckdb.DuckDBPyConnection, secret: bytes, slug: str, edition: str) -> None:

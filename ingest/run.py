@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from catalog.lake import ServedColumn
 from catalog.model import FileSource, Receipt
@@ -102,7 +103,7 @@ def _ingest(lab: Lab, slug: str, name: str, resource: Resource, start: float, sa
             table = _read(fetched, resource, con, Path(scratch))
             declared = _declared(lab, slug, resource, table)
             say(f"{slug}.{name}: type {table.rows_in} rows")
-            proven = prove(table, declared, lambda batches: lab.lake.stage(slug, RAW, name, batches))
+            proven = prove(table, declared, lambda write: lab.lake.stage(slug, RAW, name, write))
         except ReadingError as error:
             message = f"{fetched.place}: {str(error).removeprefix(f'{fetched.path}: ')}"
             raise ReadingError(message) from None
@@ -160,7 +161,7 @@ def _commit(lab: Lab, slug: str, name: str, proven: Proven, receipt: Receipt) ->
         before = lake.current(slug, RAW)
         rejects = f"{name}_rejects"
         if proven.rejects or (before is not None and rejects in before.resources):
-            staged = lake.stage(slug, RAW, rejects, [_rejects_batch(proven)])
+            staged = lake.stage(slug, RAW, rejects, lambda path: _write_rejects(proven, path))
             tables[rejects] = (staged, _REJECTS, {"rows_out": len(proven.rejects)})
     except BaseException:
         proven.staged.discard()
@@ -204,9 +205,10 @@ def _edition_names(lab: Lab, slug: str, name: str) -> tuple[str, ...]:
     return () if policy is None else tuple(edition for edition, tables in policy.editions.items() if name in tables)
 
 
-def _rejects_batch(proven: Proven) -> pa.RecordBatch:
+def _write_rejects(proven: Proven, path: Path) -> None:
     schema = pa.schema([("line", pa.int64()), ("reason", pa.string()), ("text", pa.string())])
-    return pa.RecordBatch.from_pylist([reject.model_dump() for reject in proven.rejects], schema=schema)
+    rows = [reject.model_dump() for reject in proven.rejects]
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path, compression="zstd")
 
 
 def _raw_receipt(lab: Lab, slug: str, name: str) -> Receipt | None:

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from catalog.lab import Lab
@@ -89,7 +90,7 @@ def commit(lab, dataset, edition, ids, *, geometry=True):
         points = [struct.pack("<BIdd", 1, 1, number, 49) for number in range(len(ids))]
         table = table.append_column("geo", pa.array(points, pa.binary()))
         columns = COLUMNS
-    staged = lab.lake.stage(dataset, edition, "bornes", table.to_batches())
+    staged = lab.lake.stage(dataset, edition, "bornes", lambda path: pq.write_table(table, path))
     receipt = {"source": "test"}
     editions = lab.policy(dataset).editions
     if edition in editions:  # as an ingest says that it was built by this policy

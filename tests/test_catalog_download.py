@@ -160,7 +160,13 @@ def test_nulls_are_counted_from_the_served_file(open_lab):
 
 def test_an_empty_row_group_does_not_hide_the_count_of_nulls(open_lab):
     full = pa.RecordBatch.from_pydict({"a": [1, None]})
-    staged = open_lab.lake.stage("subventions", "open", "versements", iter([full, full.slice(0, 0)]))
+
+    def write(path):
+        with pq.ParquetWriter(path, full.schema) as writer:
+            writer.write_batch(full)
+            writer.write_batch(full.slice(0, 0))
+
+    staged = open_lab.lake.stage("subventions", "open", "versements", write)
     columns = (ServedColumn(name="a", type="BIGINT"),)
     receipt = open_lab.lake.current("subventions", "open").resources["versements"].receipt
     open_lab.lake.commit("subventions", "open", {"versements": (staged, columns, receipt)})

@@ -71,9 +71,14 @@ def count_records(path: Path, skip: int, quote: str) -> int | None:
             bare = (b"q" if inside else b"") + b"q".join(pieces[int(inside) :: 2])
             inside ^= len(pieces) % 2 == 0
             bare += b"q" if inside else b""
-            count += len(re.findall(rb"[^\r\n]+", bare))
-            count -= begun and bare[:1] not in {b"\r", b"\n"}
-            begun = bare[-1:] not in {b"\r", b"\n"}
+            if b"\r" in bare:
+                bare = bare.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            while b"\n\n" in bare:
+                bare = bare.replace(b"\n\n", b"\n")
+            # One more line than line ends, but for those that are empty at either end of the chunk
+            count += bare.count(b"\n") + 1 - bare.startswith(b"\n") - bare.endswith(b"\n")
+            count -= begun and not bare.startswith(b"\n")
+            begun = not bare.endswith(b"\n")
     return None if inside else count
 
 

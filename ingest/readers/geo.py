@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
 from pyogrio.raw import read_arrow
@@ -41,7 +42,8 @@ def read_geojson(path: Path, reading: Reading, con: duckdb.DuckDBPyConnection) -
     geometry = meta["geometry_name"] or "wkb_geometry"
     source_names = [name for name in table.column_names if name != geometry] + [geometry]
     names = lake_names([*source_names[:-1], "geometry"])
-    con.register(_VIEW, table.select(source_names).rename_columns(names))
+    # Without GDAL's metadata on the columns: to DuckDB they would make geometry a type that Delta has no word for
+    con.register(_VIEW, pa.table([table.column(name) for name in source_names], names=names))
     described = con.execute(f"DESCRIBE SELECT * FROM {_VIEW}").fetchall()  # noqa: S608  our own view
     types = {row[0]: row[1] for row in described} | {names[-1]: "GEOMETRY"}
     columns = [SourceColumn(name, source, native=types[name]) for name, source in zip(names, source_names, strict=True)]
