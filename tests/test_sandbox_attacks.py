@@ -172,6 +172,8 @@ def test_it_is_blocked_in_a_jail_that_was_made_without_root(in_a_jail_of_nobody,
 
 @pytest.mark.parametrize("name", SUCCEED_OUTSIDE)
 def test_control_it_succeeds_outside(outside, name):
+    if name == "read_the_shadow_file" and os.geteuid() != 0:
+        pytest.skip("only root reads the shadow file outside")
     assert outside[name].startswith("open"), outside[name]
 
 
