@@ -32,7 +32,7 @@ GEOMETRY = "GEOMETRY"
 _NO_FORMULA = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DECIMAL.*|FLOAT|DOUBLE|REAL|BOOLEAN|DATE|TIME.*")
 """Types whose text a spreadsheet can only read as a value; all others are text, and may hold a formula."""
 
-_FORMULA = r"^[=+\-@\t\r\n]"
+_FORMULA = r"(?s)^[=@\t\r\n]|^[+\-].*[^0-9 .,()/\-]"
 """What starts a formula in a spreadsheet: https://owasp.org/www-community/attacks/CSV_Injection."""
 
 PREVIEW_ROWS = 20

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +20,7 @@ from policies.model import RAW, Policy
 from policies.settings import PolicySettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from policies.model import EditionTable
@@ -68,9 +70,15 @@ class Lab:
 
     @property
     def var(self) -> Path:
-        """Where everything that is produced lies; only its owner enters, a sandbox gets what is mounted."""
+        """Where everything that is produced lies; only its owner enters, a sandbox gets what is mounted.
+
+        A folder that was there before is closed to others if it is ours to close.
+        """
         path = self.root / "var"
         path.mkdir(mode=0o700, exist_ok=True)
+        state = path.stat()
+        if state.st_uid == os.geteuid() and stat.S_IMODE(state.st_mode) & 0o077:
+            path.chmod(0o700)
         return path
 
     @property
@@ -125,9 +133,10 @@ class Lab:
         """Every served edition these principals may open on that day (today when None), dataset by dataset.
 
         Within a dataset the order is from the least to the most detailed. The one answer for every door: CLI, portal,
-        CKAN, sandbox. It fails closed: a policy that cannot be read grants nothing, and neither does an edition that
-        was built by another policy than today's. `left_out` is told of these, and of what is damaged on disk; without
-        it, what is damaged raises LakeError.
+        CKAN, sandbox. It fails closed: a policy or a descriptor that cannot be read grants nothing, and neither does a
+        resource that the descriptor no longer has, or an edition that was built by another policy than today's.
+        `left_out` is told of what is wrong or out of date, and of what is damaged on disk; without it, what is damaged
+        raises LakeError.
         """
         day = dt.datetime.now(dt.UTC).date() if on is None else on
         found: list[Granted] = []
@@ -154,15 +163,30 @@ class Lab:
         policy = self.policy(slug)
         if policy is None:
             return
-        for edition in granted_editions(policy, principals=principals, purpose=purpose, on=day):
+        editions = granted_editions(policy, principals=principals, purpose=purpose, on=day)
+        described = self.dataset(slug).resources if editions else {}
+        for edition in editions:
             current = self.lake.current(slug, edition)
             if current is None or not current.resources:
                 continue
             if edition == RAW or _is_todays(current, policy.editions[edition]):
-                yield Granted(slug, edition, self.lake.edition_path(slug, edition), current)
+                shown = _described(current, described)
+                if shown.resources:
+                    yield Granted(slug, edition, self.lake.edition_path(slug, edition), shown)
             elif left_out is not None:
                 path = self.root / "policies" / f"{slug}.yaml"
                 left_out(DocumentError(f"{path}: the edition {edition!r} has changed: run `datalab ingest {slug}`"))
+
+
+def _described(current: Current, resources: Collection[str]) -> Current:
+    """What the edition serves of the resources that the descriptor has, and of their rejects."""
+    return Current(
+        resources={
+            name: served
+            for name, served in current.resources.items()
+            if name in resources or name.removesuffix("_rejects") in resources
+        }
+    )
 
 
 def _is_todays(current: Current, tables: dict[str, EditionTable]) -> bool:

@@ -14,41 +14,34 @@ import contextlib
 import ctypes
 import datetime as dt
 import fcntl
-import json
 import os
-import shutil
-import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
-import pyarrow.types as pa_types
-from deltalake import CommitProperties, DeltaTable, Schema, TableFeatures
-from deltalake.transaction import AddAction, create_table_with_add_actions
 from pydantic import ValidationError
 
-from policies.document import Model
+from catalog import deltalog
+from catalog.deltalog import COLUMNS, RECEIPT
+from catalog.model import Stored
 from policies.errors import LakeError
-from policies.model import RAW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-RECEIPT = "datalab.receipt"
 POINTER = "current.json"
-_LOG = "_delta_log"
-_KEEP_LOG = {"delta.enableExpiredLogCleanup": "false"}  # the receipts lie in it
 
 
-class ServedColumn(Model):
+class ServedColumn(Stored):
     """A column's name and its proven type, as SQL says it (`DECIMAL(18,2)`); geometry is WKB bytes in the file."""
 
     name: str
     type: str
 
 
-class Served(Model):
+class Served(Stored):
     """The snapshot of one resource that counts: its Delta version, its files (relative to the table), its columns."""
 
     version: int
@@ -56,12 +49,13 @@ class Served(Model):
     rows: int
     committed: dt.datetime
     columns: tuple[ServedColumn, ...]
-    receipt: dict[str, Any]
+    receipt: dict[str, Any] = {}
 
 
-class Current(Model):
-    """What an edition serves: one snapshot a resource."""
+class Current(Stored):
+    """What an edition serves: one snapshot a resource. `layout` is raised when a field changes its meaning."""
 
+    layout: int = 1
     resources: dict[str, Served]
 
 
@@ -125,38 +119,47 @@ class Lake:
             paths.append(path)
         return paths
 
+    def sound(self, dataset: str, edition: str, resource: str) -> Served | None:
+        """What is served of a resource, if its files are all there and can be opened; else None: make it again.
+
+        Raises LakeError if the pointer is damaged; `upkeep.mend` comes first.
+        """
+        current = self.current(dataset, edition)
+        served = None if current is None else current.resources.get(resource)
+        if served is None:
+            return None
+        try:
+            rows = sum(StagedTable(path).rows for path in self.files(dataset, edition, resource, served))
+        except LakeError:
+            return None
+        return served if rows == served.rows else None
+
     def history(self, dataset: str, edition: str, resource: str) -> list[dict[str, Any]]:
-        """The receipts of every snapshot that counted, newest first, each with `version` and `committed` (UTC)."""
+        """The receipts of every snapshot that counted, newest first, each with `version` and `committed` (UTC).
+
+        Raises LakeError if the pointer or the log is damaged.
+        """
         current = self.current(dataset, edition)
         if current is None or resource not in current.resources:
             return []
-        log = self.edition_path(dataset, edition) / resource / _LOG
-        found = []
-        for version in range(current.resources[resource].version, -1, -1):
-            entry = log / _log_name(version)
-            # Read from the log itself: the library would also open an entry that never counted, and may be torn
-            info = (
-                json.loads(entry.read_text("utf-8").split("\n", 1)[0]).get("commitInfo", {}) if entry.exists() else {}
-            )
-            if RECEIPT in info:
-                committed = dt.datetime.fromtimestamp(info["timestamp"] / 1000, dt.UTC)
-                found.append({**json.loads(info[RECEIPT]), "version": version, "committed": committed})
-        return found
+        found = deltalog.entries(self.edition_path(dataset, edition) / resource, current.resources[resource].version)
+        return [{**entry.receipt, "version": entry.version, "committed": entry.committed} for entry in found]
 
     def stage(self, dataset: str, edition: str, resource: str, write: Callable[[Path], object]) -> StagedTable:
         """Let `write` make a new Parquet file of the table at the path it is given, without committing it.
 
-        The caller commits the file, or discards it; if `write` raises, nothing is left of it.
+        The caller commits the file, or discards it; if `write` raises, nothing is left of it. Raises LakeError if what
+        `write` made is no Parquet file.
         """
         table = self.edition_path(dataset, edition) / resource
         table.mkdir(parents=True, exist_ok=True)
         path = table / f"part-{uuid.uuid4().hex}.parquet"
         try:
             write(path)
+            return StagedTable(path)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        return StagedTable(path)
 
     def commit(
         self,
@@ -166,93 +169,74 @@ class Lake:
     ) -> dict[str, Served]:
         """Commit staged tables of one edition, with their columns and receipts; they count together or not at all.
 
-        Returns what is served of each. Raises OSError when the disk refuses; what was served before still is.
+        Returns what is served of each. Raises OSError when the disk refuses, or LakeError when a log is damaged: what
+        was served before still is, and the staged files are gone. When the disk refuses only after the new snapshot
+        counts, raises LakeError saying so: readers see it, but a power cut may still bring the one before back.
         """
         before = self.current(dataset, edition)
         resources = {} if before is None else dict(before.resources)
-        for resource, (staged, columns, receipt) in tables.items():
-            counted = resources[resource].version if resource in resources else None
-            version = self._log(staged, receipt, counted)
-            resources[resource] = Served(
-                version=version,
-                files={staged.path.name: staged.path.stat().st_size},
-                rows=staged.rows,
-                committed=dt.datetime.now(dt.UTC).replace(microsecond=0),
-                columns=columns,
-                receipt=receipt,
-            )
-        self._sync(self._root)
-        self._point(self.edition_path(dataset, edition), Current(resources=resources))
+        folder = self.edition_path(dataset, edition)
+        try:
+            for resource, (staged, columns, receipt) in tables.items():
+                counted = resources[resource].version if resource in resources else None
+                told = {RECEIPT: receipt, COLUMNS: [column.model_dump() for column in columns]}
+                resources[resource] = Served(
+                    version=deltalog.append(staged.path, staged.rows, staged.schema, told, counted),
+                    files={staged.path.name: staged.path.stat().st_size},
+                    rows=staged.rows,
+                    committed=dt.datetime.now(dt.UTC).replace(microsecond=0),
+                    columns=columns,
+                    receipt=receipt,
+                )
+            self._sync(self._root)
+            self._replace(folder, Current(resources=resources))
+        except (LakeError, OSError):
+            for staged, _, _ in tables.values():
+                staged.discard()
+            raise
+        self._confirm(folder)
         return {name: resources[name] for name in tables}
 
-    def drop_superseded(self, dataset: str, edition: str, resource: str) -> None:
-        """Take away the data files of every snapshot of a table but the one that counts; their receipts stay."""
-        current = self.current(dataset, edition)
-        if current is None or resource not in current.resources:
-            return
-        kept = current.resources[resource].files
-        for path in (self.edition_path(dataset, edition) / resource).glob("*.parquet"):
-            if path.name not in kept:
-                path.unlink()
+    def editions(self, dataset: str) -> list[str]:
+        """Every edition of a dataset that has a folder, whether or not anything in it counts."""
+        folder = self._root / dataset
+        return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
 
-    def withdraw(self, dataset: str, kept: dict[str, frozenset[str]]) -> None:
-        """Take away, from every edition but raw, the tables that are not in `kept` (edition → resources)."""
-        for folder in (self._root / dataset).iterdir():
-            edition = folder.name
-            if not folder.is_dir() or edition == RAW:
-                continue
-            current = self.current(dataset, edition)
-            wanted = kept.get(edition, frozenset())
-            if current is not None and not wanted >= current.resources.keys():
-                left = {name: served for name, served in current.resources.items() if name in wanted}
-                self._point(folder, Current(resources=left))
-            for table in folder.iterdir():
-                if table.is_dir() and table.name not in wanted:
-                    shutil.rmtree(table)
+    def point(self, dataset: str, edition: str, current: Current) -> None:
+        """Let an edition serve `current` from now on. Raises OSError when the disk refuses, LakeError as `commit`."""
+        folder = self.edition_path(dataset, edition)
+        self._replace(folder, current)
+        self._confirm(folder)
 
-    def _log(self, staged: StagedTable, receipt: dict[str, Any], counted: int | None) -> int:
-        """Add the staged file to the table's Delta log as the version after `counted`; returns that version."""
-        table = staged.path.parent
-        _drop_uncounted(table, counted)
-        add = AddAction(
-            staged.path.name,
-            staged.path.stat().st_size,
-            {},
-            int(time.time() * 1000),
-            True,  # noqa: FBT003  AddAction takes no keywords
-            json.dumps({"numRecords": staged.rows}),
-        )
-        properties = CommitProperties(custom_metadata={RECEIPT: json.dumps(receipt, ensure_ascii=False)})
-        schema = Schema.from_arrow(staged.schema)
-        if counted is None:
-            create_table_with_add_actions(
-                str(table), schema, [add], configuration=_KEEP_LOG, commit_properties=properties
-            )
-            return 0
-        delta = DeltaTable(table)
-        zoneless = any(pa_types.is_timestamp(field.type) and field.type.tz is None for field in staged.schema)
-        if zoneless and "timestampNtz" not in (delta.protocol().writer_features or ()):
-            delta.alter.add_feature(TableFeatures.TimestampWithoutTimezone, allow_protocol_versions_increase=True)
-        delta.create_write_transaction([add], "overwrite", schema, commit_properties=properties)
-        return DeltaTable(table).version()
-
-    def _point(self, edition: Path, current: Current) -> None:
+    def _replace(self, edition: Path, current: Current) -> None:
+        """Replace the pointer. When this returns, the new one counts; when it raises OSError, the old one does."""
         new = edition / f".{POINTER}.new"
         with new.open("w", encoding="utf-8") as file:
             file.write(current.model_dump_json(indent=1))
             file.flush()
             os.fsync(file.fileno())
         new.replace(edition / POINTER)
-        self._sync(edition)
+
+    def _confirm(self, edition: Path) -> None:
+        """Put the pointer's rename on disk."""
+        try:
+            self._sync(edition)
+        except OSError as error:
+            pointer = edition / POINTER
+            message = f"{pointer}: counts, but the disk does not confirm that it is durable ({error}); check the disk"
+            raise LakeError(message) from None
 
 
 class StagedTable:
-    """A Parquet file that stands in its table's folder but in no version of it."""
+    """A Parquet file in its table's folder, as its own footer tells it; it need not be in any version."""
 
     def __init__(self, path: Path) -> None:
-        """Read the file's own metadata: its row count and its Arrow schema."""
+        """Read the file's own metadata: its row count and its Arrow schema. Raises LakeError if it has none."""
         self.path = path
-        self._metadata = pq.read_metadata(path)
+        try:
+            self._metadata = pq.read_metadata(path)
+        except (pa.ArrowException, FileNotFoundError) as error:
+            raise LakeError(f"{path}: no whole Parquet file: {str(error).splitlines()[0]}") from None
         self.rows: int = self._metadata.num_rows
         self.schema = self._metadata.schema.to_arrow_schema()
 
@@ -268,20 +252,3 @@ class StagedTable:
     def discard(self) -> None:
         """Take the file away."""
         self.path.unlink(missing_ok=True)
-
-
-def _log_name(version: int) -> str:
-    """The name of a version's entry in the log (Delta protocol: 20 digits)."""
-    return f"{version:020}.json"
-
-
-def _drop_uncounted(table: Path, counted: int | None) -> None:
-    """Take away Delta versions after `counted`: they never counted, and may be torn."""
-    log = table / _LOG
-    if counted is None:
-        shutil.rmtree(log, ignore_errors=True)
-        return
-    for entry in log.iterdir():
-        number = entry.name.split(".", 1)[0]
-        if number.isdigit() and int(number) > counted:
-            entry.unlink()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, HttpUrl, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, HttpUrl, StringConstraints, Tag, field_validator
 
 from catalog.vocabulary import FREQUENCIES, LICENCES, THEMES
 from policies.document import Model, suggest
@@ -65,6 +65,20 @@ class HttpSource(Model):
 
     url: HttpUrl
 
+    @field_validator("url")
+    @classmethod
+    def _no_secrets(cls, url: HttpUrl) -> HttpUrl:
+        if url.username is not None or url.password is not None:
+            message = "secrets do not belong in a descriptor: take the user name and password out of the address"
+            raise ValueError(message)
+        return url
+
+
+def _kind_of(source: Any) -> str:
+    """Which source is meant, so that an error speaks of that one alone."""
+    http = isinstance(source, HttpSource) or (isinstance(source, dict) and "url" in source)
+    return "HttpSource" if http else "FileSource"
+
 
 class Reading(Model):
     """How to read the bytes, where detection should not decide."""
@@ -91,7 +105,9 @@ class Resource(Model):
 
     title: Text
     description: Text | None = None
-    source: FileSource | HttpSource
+    source: Annotated[
+        Annotated[FileSource, Tag("FileSource")] | Annotated[HttpSource, Tag("HttpSource")], Discriminator(_kind_of)
+    ]
     origin: str
     read: Reading = Reading()
     tableschema: str | None = None
@@ -150,7 +166,13 @@ def _among(word: str, known: list[str], kind: str) -> str:
     return word
 
 
-class Reject(Model):
+class Stored(BaseModel):
+    """The base of what is kept for ever: an older or a newer release may have written fewer or more fields."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Reject(Stored):
     """A row that could not be taken in: where it stands, why, and what it said."""
 
     line: int
@@ -158,7 +180,7 @@ class Reject(Model):
     text: str
 
 
-class ProvenColumn(Model):
+class ProvenColumn(Stored):
     """One column as it was committed: its type, and why it has it."""
 
     name: str
@@ -168,27 +190,29 @@ class ProvenColumn(Model):
     why: str
 
 
-class Receipt(Model):
+class Receipt(Stored):
     """What one ingest did. It lies in the Delta commit of the snapshot it proves.
 
     `rows_in` is counted apart from the reading, so `rows_in == rows_out + rejected` proves that no row was lost.
+    `layout` is raised when a field changes its meaning.
     """
 
+    layout: int = 1
     dataset: str
     resource: str
     source: str
-    origin: str
+    origin: str = ""
     etag: str | None = None
     last_modified: str | None = None
     sha256: str
-    bytes: int
+    bytes: int = 0
     fetched: dt.datetime
-    format: str
-    dialect: dict[str, str | int | None]
+    format: str = ""
+    dialect: dict[str, str | int | None] = {}
     rows_in: int
     rows_out: int
     rejected: int
-    rejects: tuple[Reject, ...]
-    columns: tuple[ProvenColumn, ...]
+    rejects: tuple[Reject, ...] = ()
+    columns: tuple[ProvenColumn, ...] = ()
     reading: str
-    seconds: float
+    seconds: float = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -40,6 +41,7 @@ def write(relation: duckdb.DuckDBPyRelation, form: Format, out: BinaryIO, consol
 
     JSON is one array of objects, a row a line. Raises QueryError when the engine fails on the way.
     """
+    _refuse_doubled(relation)
     try:
         if form is Format.table:
             _table(relation, console)
@@ -58,6 +60,13 @@ def write(relation: duckdb.DuckDBPyRelation, form: Format, out: BinaryIO, consol
             _json(reader, out)
     except duckdb.Error as error:
         raise QueryError(str(error)) from None
+
+
+def _refuse_doubled(relation: duckdb.DuckDBPyRelation) -> None:
+    """Raise QueryError if two columns have one name: in JSON or Parquet, one of them would be lost."""
+    for place, name in enumerate(relation.columns):
+        if name in relation.columns[:place]:
+            raise QueryError(f"two columns of the answer are called {name!r}; name one of them otherwise: … AS other")
 
 
 def _plain(relation: duckdb.DuckDBPyRelation, form: Format) -> duckdb.DuckDBPyRelation:
@@ -110,13 +119,19 @@ def _json(reader: pa.RecordBatchReader, out: BinaryIO) -> None:
     for batch in reader:
         for row in batch.to_pylist():
             out.write(b"\n" if first else b",\n")
-            out.write(json.dumps(row, ensure_ascii=False, default=_number_or_text).encode())
+            out.write(json.dumps(_plain_value(row), ensure_ascii=False, allow_nan=False, default=str).encode())
             first = False
     out.write(b"\n]\n")
 
 
-def _number_or_text(value: Any) -> Any:
-    """A decimal as a number where a float says it exactly, and whatever else JSON does not know as text."""
-    if isinstance(value, Decimal) and Decimal(repr(float(value))) == value:
-        return float(value)
-    return str(value)
+def _plain_value(value: Any) -> Any:
+    """A value as JSON has it: a decimal as a number where a float says it exactly, NaN and infinities as text."""
+    if isinstance(value, Decimal):
+        return float(value) if value == Decimal(repr(float(value))) else str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _plain_value(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain_value(one) for one in value]
+    return value

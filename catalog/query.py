@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from policies.editions import quoted
+from policies.editions import literal, quoted
 from policies.errors import QueryError
 
 if TYPE_CHECKING:
@@ -16,15 +16,14 @@ if TYPE_CHECKING:
     from catalog.lab import Granted, Lab
     from catalog.lake import Served
 
-_CHANGES_NOTHING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
-
 
 def connect(lab: Lab, principals: frozenset[str], *, purpose: str | None = None) -> duckdb.DuckDBPyConnection:
     """An in-memory database with the schema `<dataset>` and in it a view `<resource>`, for each granted edition.
 
     Where several editions of a dataset are granted, `<dataset>` is the most detailed and each one also stands at
-    `"<dataset>@<edition>"`. The connection opens the granted files and no others, and its settings are locked. This is
-    for whoever may read the lab's folder anyway; others get a sandbox. Raises LakeError if a granted file is damaged.
+    `"<dataset>@<edition>"`. The connection opens the granted files and no others, and its settings are locked; but
+    what opens a file may write it (COPY), so it is for code of the lab's own, `select` is for SQL that a person gives,
+    and who may not read the lab's folder anyway gets a sandbox. Raises LakeError if a granted file is damaged.
     """
     con = duckdb.connect()
     granted = lab.granted(principals, purpose=purpose)
@@ -45,17 +44,29 @@ def select(con: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
     """The one SELECT of `sql`, as a relation. Raises QueryError for anything else, or when the engine refuses it."""
     try:
         statements = con.extract_statements(sql)
-        if len(statements) != 1 or statements[0].type not in _CHANGES_NOTHING:
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             message = "expected one SELECT; the lab's data are changed by ingest alone"
             raise QueryError(message)
         return con.sql(sql)
+    except duckdb.CatalogException as error:
+        raise QueryError(f"{str(error).splitlines()[0]}\n{_readable(con)}") from None
     except duckdb.Error as error:
         raise QueryError(str(error)) from None
 
 
+def _readable(con: duckdb.DuckDBPyConnection) -> str:
+    """What may be read here, for who asked for something else."""
+    found = con.execute(
+        "SELECT schema_name || '.' || view_name FROM duckdb_views() "
+        "WHERE NOT internal AND NOT contains(schema_name, '@') ORDER BY 1"
+    ).fetchall()
+    names = ", ".join(name for (name,) in found)
+    return f"granted here: {names}" if names else "nothing is granted here; ask as another principal: --as NAME"
+
+
 def view_sql(files: Sequence[Path], served: Served) -> str:
     """The SELECT that reads a served snapshot's files, its geometry columns as GEOMETRY."""
-    listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+    listed = ", ".join(literal(path) for path in files)
     columns = ", ".join(
         f"st_geomfromwkb({quoted(column.name)}) AS {quoted(column.name)}"
         if column.type == "GEOMETRY"

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table as Sheet
 
 from ingest.run import Outcome, ingest
-from policies.errors import DatalabError
+from policies.errors import DatalabError, UsageError
 
 if TYPE_CHECKING:
     from catalog.lab import Lab
@@ -27,6 +27,8 @@ def ingest_command(
 ) -> None:
     """Fetch, read, type and commit datasets, and build their editions. A source that has not changed is left alone."""
     lab: Lab = ctx.obj()
+    if not lab.slugs:
+        raise UsageError(f"{lab.root / 'datasets'}: no descriptor there; describe a dataset in NAME.yaml first")
     outcomes: list[Outcome] = []
     broken: list[DatalabError] = []
     console = Console(stderr=True)
@@ -36,6 +38,8 @@ def ingest_command(
                 for outcome in ingest(lab, slug, status.update):
                     outcomes.append(outcome)
                     console.print(f"{outcome.status:>9}  {slug}.{outcome.resource}", highlight=False)
+                    for repair in outcome.repaired:
+                        console.print(f"           repaired: {repair}", highlight=False, markup=False)
             except DatalabError as error:
                 broken.append(error)
     Console().print(outcome_table(outcomes))

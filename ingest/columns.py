@@ -127,8 +127,8 @@ def _choose(con: duckdb.DuckDBPyConnection, rows: str, column: SourceColumn) -> 
 def _choose_number(con: duckdb.DuckDBPyConnection, rows: str, column: SourceColumn) -> Typing:
     """A number with decimals, as wide as the widest value; or text."""
     raw = quoted(column.name)
-    text = forms.bare(raw)
-    for separator, pattern in ((".", forms.POINT_NUMBER), (",", forms.COMMA_NUMBER)):
+    for separator, pattern, grouped in forms.NUMBERS:
+        text = forms.ungrouped(forms.bare(raw)) if grouped else forms.bare(raw)
         count, matching, whole, scale, separated, ambiguous = _row(
             con,
             f"SELECT count(*), count(*) FILTER (regexp_full_match({text}, '{pattern}')), "  # noqa: S608
@@ -144,7 +144,7 @@ def _choose_number(con: duckdb.DuckDBPyConnection, rows: str, column: SourceColu
             return Typing(column, None, "numbers like 1.234: a thousand or a decimal? declare the type")
         if looks_like_code(column.name, []) is not None:
             return Typing(column, None, "numbers, but the name says that they are codes")
-        form = forms.number(whole, scale, separator)
+        form = forms.number(whole, scale, separator, grouped=grouped)
         fitting = None if form is None else _fitting(con, rows, raw, form)
         if fitting is not None:
             return Typing(column, fitting, fitting.why)
@@ -176,15 +176,16 @@ def _forms_of(table: Table, raw: str, word: str) -> list[Form]:
     if word not in {"decimal", "float", "number"}:
         return [form.with_padding() for form in forms.FIXED if form.word == word]
     found = []
-    text = forms.bare(raw)
-    for separator, pattern in ((".", forms.POINT_NUMBER), (",", forms.COMMA_NUMBER)):
+    for separator, pattern, grouped in forms.NUMBERS:
+        text = forms.ungrouped(forms.bare(raw)) if grouped else forms.bare(raw)
         whole, scale = _row(
             table.con,
             f"SELECT max(length(ltrim(split_part({text}, '{separator}', 1), '-'))), "  # noqa: S608
             f"max(length(split_part({text}, '{separator}', 2))) "
             f"FROM {table.source} WHERE regexp_full_match({text}, '{pattern}')",
         )
-        form = forms.number(whole or 1, scale or 0, separator, None if word == "number" else word)
+        asked = None if word == "number" else word
+        form = forms.number(whole or 1, scale or 0, separator, asked, grouped=grouped)
         if form is not None:
             found.append(form.with_padding())
     return found if word == "decimal" else [*found, forms.EXPONENT.with_padding()]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ingest.encoding import detect_encoding
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
@@ -16,14 +17,11 @@ if TYPE_CHECKING:
 
     from catalog.model import Reading
 
-_CHUNK = 1 << 22
 _HEAD = 1 << 18
+_START = 2048
 _HEAD_ROWS = 200
 _FIRST_ROWS = 20
 _DELIMITERS = ";,\t|"
-_LEGACY = ("cp1252", "mac_roman", "cp850", "iso8859_15")
-_FRENCH = frozenset("éèêëàâäîïôöùûüçœæÉÈÊËÀÂÎÏÔÙÛÜÇŒÆ«»’‘“”–—…€°²³·½")
-_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
 @dataclass(frozen=True)
@@ -46,72 +44,33 @@ def detect(path: Path, reading: Reading) -> Dialect:
     """The dialect of the file at `path`. Raises ReadingError when it is empty, binary, or has no table in it."""
     encoding = reading.encoding or detect_encoding(path)
     try:
-        with path.open(encoding=encoding, newline="") as file:
+        # Broken sequences are the reader's to reject, row by row
+        with path.open(encoding=encoding, errors="replace" if encoding == "utf-8" else "strict", newline="") as file:
             head = file.read(_HEAD)
-    except (UnicodeDecodeError, LookupError) as error:
-        message = f"{path}: cannot be read as {encoding}: {error}; declare another encoding under read:"
-        raise ReadingError(message) from None
+    except (UnicodeError, LookupError) as error:
+        raise ReadingError(
+            f"{path}: cannot be read as {encoding}: {error}; declare another encoding under read:"
+        ) from None
     if not head.strip():
         message = f"{path}: the file is empty"
         raise ReadingError(message)
     _refuse_markup(path, head)
     quote = reading.quote or '"'
+    if reading.delimiter is not None and reading.delimiter in {quote, "\r", "\n"}:
+        raise ReadingError(f"{path}: {reading.delimiter!r} cannot be the delimiter; declare another under read:")
     delimiter = reading.delimiter or _detect_delimiter(head, quote)
     header, row, end = _header(path, head, delimiter, quote, reading.header_row)
     return Dialect(encoding, delimiter, quote, tuple(header), row, end + 1)
 
 
-def detect_encoding(path: Path) -> str:
-    """The encoding that decodes the whole file: by its mark, else UTF-8 if it holds, else the likeliest legacy one.
-
-    Among the legacy encodings, in which nearly any byte is a letter, the likeliest is the one that gives the most
-    letters and signs of French. Raises ReadingError on NUL bytes: those are no text.
-    """
-    seen: Counter[int] = Counter()
-    decoder, is_utf8 = codecs.getincrementaldecoder("utf-8")(), True
-    with path.open("rb") as file:
-        start = file.read(4)
-        for mark, encoding in _MARKS:
-            if start.startswith(mark):
-                return encoding
-        file.seek(0)
-        offset = 0
-        while chunk := file.read(_CHUNK):
-            if b"\0" in chunk:
-                message = f"{path}: a NUL byte at offset {offset + chunk.index(0)}: this is no text file"
-                raise ReadingError(message)
-            offset += len(chunk)
-            if is_utf8:
-                try:
-                    decoder.decode(chunk)
-                except UnicodeDecodeError:
-                    is_utf8 = False
-            if not is_utf8 or not seen:
-                seen.update(byte for byte in chunk[:_HEAD] if byte > 0x7F)  # noqa: PLR2004  past ASCII
-    if is_utf8:
-        try:
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            is_utf8 = False
-    return "utf-8" if is_utf8 else max(_LEGACY, key=lambda encoding: _french(seen, encoding))
-
-
-def _french(seen: Counter[int], encoding: str) -> int:
-    score = 0
-    for byte, count in seen.items():
-        letter = bytes([byte]).decode(encoding, errors="replace")
-        score += count if letter in _FRENCH else -count
-    return score
-
-
 def _refuse_markup(path: Path, head: str) -> None:
-    start = head[:1024].lstrip("\ufeff \t\r\n").lower()
-    if start.startswith(("<!doctype", "<html", "<?xml", "<head", "<body")):
-        message = f"{path}: this is an HTML or XML page, not a delimited text file; check the source's address"
-        raise ReadingError(message)
+    start = head[:_START].lstrip("\ufeff \t\r\n").lower()
+    if start.startswith("<") and re.search(r"<(!doctype|html|head|body|\?xml)\b", start):
+        raise ReadingError(
+            f"{path}: this is an HTML or XML page, not a delimited text file; check the source's address"
+        )
     if start.startswith(("pk\x03\x04", "%pdf-")):
-        message = f"{path}: this is an archive or a PDF, not a delimited text file; declare its format under read:"
-        raise ReadingError(message)
+        raise ReadingError(f"{path}: this is an archive or a PDF, not a delimited text file; unpack it first")
 
 
 def _detect_delimiter(head: str, quote: str) -> str:
@@ -119,6 +78,8 @@ def _detect_delimiter(head: str, quote: str) -> str:
 
     def worth(delimiter: str) -> tuple[float, int]:
         widths = Counter(len(row) for _, row in _rows(head, delimiter, quote) if row)
+        if not widths:
+            return (0, 0)
         width, rows = max(widths.items(), key=lambda item: (item[1] if item[0] > 1 else 0, item[0]))
         return (rows / widths.total() if width > 1 else 0, width)
 
@@ -129,18 +90,37 @@ def _header(path: Path, head: str, delimiter: str, quote: str, declared: int | N
     """The header's cells, the line it starts on and the line it ends on.
 
     Not declared, it is the first row that is as wide as most rows and nearly as full as the fullest of the first ones.
+    A delimiter at the end of every row of data makes them no wider. Raises ReadingError where a row that would be
+    passed over may be the header.
     """
     rows = [(start, end, row) for (start, end), row in _rows(head, delimiter, quote) if row]
+    if not rows:
+        raise ReadingError(f"{path}: line 1: no row can be read; a quote may be opened there and never closed")
     if declared is not None:
         for start, end, row in rows:
             if start == declared:
                 return row, start, end
-        message = f"{path}: no row starts on line {declared}, the declared header_row"
-        raise ReadingError(message)
+        raise ReadingError(f"{path}: no row starts on line {declared}, the declared header_row")
     width = Counter(len(row) for *_, row in rows).most_common(1)[0][0]
-    wide = [(row, start, end) for start, end, row in rows if len(row) == width]
-    filled = [sum(bool(cell.strip()) for cell in row) for row, *_ in wide[:_FIRST_ROWS]]
-    return wide[next(place for place, count in enumerate(filled) if count * 5 >= max(filled) * 4)]
+    if width > 1 and all(not row[-1] for *_, row in rows if len(row) == width) and len(rows) > 1:
+        width -= 1
+    wide = [(start, end, row[:width]) for start, end, row in rows if len(row) == width or not any(row[width:])]
+    wide = [(start, end, row) for start, end, row in wide if len(row) == width]
+    filled = [_filled(row) for *_, row in wide[:_FIRST_ROWS]]
+    start, end, header = wide[next(place for place, count in enumerate(filled) if count * 5 >= max(filled) * 4)]
+    above = [(line, _filled(row)) for line, _, row in rows if line < start]
+    for line, count in above:
+        # A title has one cell; two right above the table, or half of its width, may well be names of columns
+        if count > 1 and (count >= width / 2 or line == above[-1][0]):
+            raise ReadingError(
+                f"{path}: line {line} has {count} cells and may be the header, but the rows below have {width}; "
+                f"declare header_row under read: ({line}, or {start} if the table starts there)"
+            )
+    return header, start, end
+
+
+def _filled(row: list[str]) -> int:
+    return sum(bool(cell.strip()) for cell in row)
 
 
 def _rows(head: str, delimiter: str, quote: str) -> list[tuple[tuple[int, int], list[str]]]:

@@ -11,7 +11,7 @@ from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from catalog.lake import ServedColumn, StagedTable
 from ingest.prove import copy_sql
-from policies.editions import PSEUDONYM, definition, edition_sql, fingerprint, pseudonymiser
+from policies.editions import PSEUDONYM, definition, edition_sql, fingerprint, literal, pseudonymiser
 from policies.errors import DocumentError
 
 if TYPE_CHECKING:
@@ -24,12 +24,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Raw:
-    """The raw table that editions are made from: its files, columns and rows, and what names its content."""
+    """The raw table of one resource that editions are made from: its files, columns and rows.
 
+    `identity` names its content: the same bytes, read in the same way.
+    """
+
+    dataset: str
+    resource: str
     files: list[Path]
     columns: tuple[ServedColumn, ...]
     rows: int
     identity: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workshop:
+    """What building takes: the policy that holds for this ingest, the key of the pseudonyms, and where to spill."""
+
+    policy: Policy | None
+    key: Callable[[], bytes]
+    spill: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,27 +56,22 @@ class StagedEdition:
     receipt: dict[str, Any]
 
 
-def stage_editions(
-    lake: Lake, slug: str, resource: str, raw: Raw, policy: Policy | None, key: Callable[[], bytes]
-) -> list[StagedEdition]:
-    """Write every edition of the resource that is not what is served already.
+def stage_editions(lake: Lake, raw: Raw, workshop: Workshop) -> list[StagedEdition]:
+    """Write every edition of the resource that is not served, whole, as the policy says it and from this raw table.
 
     Raises DocumentError naming the policy's file if one cannot be built; then none is left staged.
     """
     staged: list[StagedEdition] = []
     try:
-        for edition, tables in ({} if policy is None else policy.editions).items():
-            if resource not in tables:
+        for edition, tables in ({} if workshop.policy is None else workshop.policy.editions).items():
+            if raw.resource not in tables:
                 continue
-            table = tables[resource]
-            secret = key() if table.pseudonymise else b"-"
+            table = tables[raw.resource]
+            secret = workshop.key() if table.pseudonymise else b"-"
             name = fingerprint(table, raw.identity, secret)
-            current = lake.current(slug, edition)
-            if current is not None and resource in current.resources:
-                served = current.resources[resource]
-                if served.receipt.get("fingerprint") == name and served.columns:
-                    continue
-            staged.append(_stage(lake, slug, edition, resource, raw, table, secret, name))
+            served = lake.sound(raw.dataset, edition, raw.resource)
+            if served is None or served.receipt.get("fingerprint") != name:
+                staged.append(_stage(lake, raw, edition, table, secret, name, workshop.spill))
     except BaseException:
         for made in staged:
             made.staged.discard()
@@ -70,29 +79,39 @@ def stage_editions(
     return staged
 
 
+def commit_editions(lake: Lake, raw: Raw, staged: list[StagedEdition], raw_version: int) -> tuple[str, ...]:
+    """Commit what was staged, now that the raw table counts; returns the editions' names. Raises as `Lake.commit`."""
+    for made in staged:
+        receipt = {**made.receipt, "raw_version": raw_version}
+        lake.commit(raw.dataset, made.edition, {raw.resource: (made.staged, made.columns, receipt)})
+    return tuple(made.edition for made in staged)
+
+
 def _stage(
-    lake: Lake, slug: str, edition: str, resource: str, raw: Raw, table: EditionTable, secret: bytes, name: str
+    lake: Lake, raw: Raw, edition: str, table: EditionTable, secret: bytes, name: str, spill: Path
 ) -> StagedEdition:
-    place = f"policies/{slug}.yaml: edition {edition!r}, resource {resource!r}"
-    files = ", ".join("'" + str(path).replace("'", "''") + "'" for path in raw.files)
+    place = f"policies/{raw.dataset}.yaml: edition {edition!r}, resource {raw.resource!r}"
     types = {column.name: column.type for column in raw.columns}
+    files = ", ".join(literal(path) for path in raw.files)
     statement = edition_sql(table, types, f"read_parquet([{files}])", place)
     described: list[tuple[str, str]] = []
 
     def write(path: Path) -> None:
         with duckdb.connect() as con:
+            con.execute("SET TimeZone = 'UTC'")  # a year, a month and a condition on times are the same on every host
+            con.execute("SET temp_directory = ?", [str(spill)])
             # A steward's condition may name files: it opens none but these
             con.execute("SET allowed_paths = ?", [[str(one) for one in (*raw.files, path)]])
             con.execute("SET enable_external_access = false")
             if table.pseudonymise:
-                _register(con, secret, slug, edition)
+                _register(con, secret, raw.dataset, edition)
             if len(con.extract_statements(statement)) != 1:
                 raise DocumentError(f"{place}: 'where' must be one condition")
             described.extend((row[0], row[1]) for row in con.execute(f"DESCRIBE {statement}").fetchall())
             con.execute(copy_sql(statement, path))
 
     try:
-        staged = lake.stage(slug, edition, resource, write)
+        staged = lake.stage(raw.dataset, edition, raw.resource, write)
     except duckdb.Error as error:
         raise DocumentError(f"{place}: the edition cannot be built: {str(error).splitlines()[0]}") from None
     columns = tuple(

@@ -19,6 +19,7 @@ DIGITS_TO_SPARE = 4
 """A float column may turn out to have this many digits more before its separator than its sample had."""
 
 _SPACES = " \u00a0\u202f"
+_YEAR = "(000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})"  # there is no year 0
 _DAY = "(0[1-9]|[12][0-9]|3[01])"
 _MONTH = "(0[1-9]|1[0-2])"
 _CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
@@ -64,34 +65,43 @@ def blank(raw: str) -> str:
     return f"({raw} IS NULL OR {bare(raw)} = '')"
 
 
-def number(whole: int, scale: int, separator: str, word: str | None = None) -> Form | None:
+def number(whole: int, scale: int, separator: str, word: str | None = None, *, grouped: bool = False) -> Form | None:
     """The form of numbers with up to `whole` digits before and `scale` after the separator; None if none holds them.
 
-    `word` asks for a "decimal" or a "float"; None takes a decimal for few decimals and a float for many.
+    `word` asks for a "decimal" or a "float"; None takes a decimal for few decimals and a float for many. In `grouped`
+    numbers, thousands are set apart by spaces.
     """
     text = "{x}" if separator == "." else "replace({x}, ',', '.')"
-    named = "point" if separator == "." else "comma"
+    text = f"translate({text}, '{_SPACES}', '')" if grouped else text
+    named = f"{'point' if separator == '.' else 'comma'}{', thousands set apart by spaces,' if grouped else ''}"
     digits = whole + scale
     if word == "float" and digits > DOUBLE_DIGITS:
         why = f"numbers with a decimal {named}; of more than {DOUBLE_DIGITS} digits, the nearest float"
-        return Form("float", "DOUBLE", _digits(whole, scale, separator), f"TRY_CAST({text} AS DOUBLE)", why)
+        return Form("float", "DOUBLE", _digits(whole, scale, separator, grouped), f"TRY_CAST({text} AS DOUBLE)", why)
     if digits <= DOUBLE_DIGITS and (word == "float" or (word is None and scale > DECIMAL_SCALE)):
         why = f"every value is a number with a decimal {named} and at most {DOUBLE_DIGITS} digits, all kept"
         whole = min(whole + DIGITS_TO_SPARE, DOUBLE_DIGITS - scale)
-        pattern = _digits(whole, DOUBLE_DIGITS - whole, separator)
+        pattern = _digits(whole, DOUBLE_DIGITS - whole, separator, grouped)
         return Form("float", "DOUBLE", pattern, f"TRY_CAST({text} AS DOUBLE)", why)
     if digits <= DECIMAL_DIGITS and word != "float":
         precision = 18 if digits <= 18 else DECIMAL_DIGITS  # noqa: PLR2004  DuckDB's widest in 64 bits
         sql_type = f"DECIMAL({precision},{scale})"
         why = f"every value is a number with a decimal {named} and at most {scale} decimals"
-        pattern = _digits(precision - scale, scale, separator)
+        pattern = _digits(precision - scale, scale, separator, grouped)
         return Form("decimal", sql_type, pattern, f"TRY_CAST({text} AS {sql_type})", why)
     return None
 
 
-def _digits(whole: int, scale: int, separator: str) -> str:
+def ungrouped(raw: str) -> str:
+    """SQL: the text `raw` without the spaces that set thousands apart."""
+    return f"translate({raw}, '{_SPACES}', '')"
+
+
+def _digits(whole: int, scale: int, separator: str, grouped: bool) -> str:  # noqa: FBT001
     fraction = f"({re.escape(separator)}[0-9]{{1,{scale}}})?" if scale > 0 else ""
-    return f"-?(0|[1-9][0-9]{{0,{max(whole, 1) - 1}}}){fraction}"
+    plain = f"0|[1-9][0-9]{{0,{max(whole, 1) - 1}}}"
+    groups = f"|[1-9][0-9]{{0,2}}([{_SPACES}][0-9]{{3}}){{1,{max(whole, 4) // 3}}}" if grouped else ""
+    return f"-?({plain}{groups}){fraction}"
 
 
 def _integer(pattern: str, cast: str, why: str) -> Form:
@@ -110,12 +120,12 @@ def _boolean(yes: str, no: str) -> Form:
 
 INTEGERS = (
     _integer(
-        "-?(0|[1-9][0-9]{0,17})",
+        "0|-?[1-9][0-9]{0,17}",
         "TRY_CAST({x} AS BIGINT)",
         "every value is a whole number without leading zeros",
     ),
     _integer(
-        f"-?(0|[1-9][0-9]{{0,2}}([{_SPACES}][0-9]{{3}}){{1,5}}|[1-9][0-9]{{0,17}})",
+        f"0|-?([1-9][0-9]{{0,2}}([{_SPACES}][0-9]{{3}}){{1,5}}|[1-9][0-9]{{0,17}})",
         f"TRY_CAST(translate({{x}}, '{_SPACES}', '') AS BIGINT)",
         "every value is a whole number, thousands set apart by spaces",
     ),
@@ -129,39 +139,39 @@ EXPONENT = Form(
 )
 BOOLEANS = (_boolean("true", "false"), _boolean("vrai", "faux"), _boolean("oui", "non"), _boolean("yes", "no"))
 DATES = (
-    _date(f"[0-9]{{4}}-{_MONTH}-{_DAY}", "%Y-%m-%d", "every value is a date YYYY-MM-DD"),
-    _date(f"[0-9]{{4}}/{_MONTH}/{_DAY}", "%Y/%m/%d", "every value is a date YYYY/MM/DD"),
-    _date(f"{_DAY}/{_MONTH}/[0-9]{{4}}", "%d/%m/%Y", "every value is a date DD/MM/YYYY (the French order)"),
-    _date(f"{_DAY}-{_MONTH}-[0-9]{{4}}", "%d-%m-%Y", "every value is a date DD-MM-YYYY (the French order)"),
-    _date(rf"{_DAY}\.{_MONTH}\.[0-9]{{4}}", "%d.%m.%Y", "every value is a date DD.MM.YYYY (the French order)"),
-    _date(f"{_MONTH}/{_DAY}/[0-9]{{4}}", "%m/%d/%Y", "dates MM/DD/YYYY: some have a day after 12 in second place"),
+    _date(f"{_YEAR}-{_MONTH}-{_DAY}", "%Y-%m-%d", "every value is a date YYYY-MM-DD"),
+    _date(f"{_YEAR}/{_MONTH}/{_DAY}", "%Y/%m/%d", "every value is a date YYYY/MM/DD"),
+    _date(f"{_DAY}/{_MONTH}/{_YEAR}", "%d/%m/%Y", "every value is a date DD/MM/YYYY (the French order)"),
+    _date(f"{_DAY}-{_MONTH}-{_YEAR}", "%d-%m-%Y", "every value is a date DD-MM-YYYY (the French order)"),
+    _date(rf"{_DAY}\.{_MONTH}\.{_YEAR}", "%d.%m.%Y", "every value is a date DD.MM.YYYY (the French order)"),
+    _date(f"{_MONTH}/{_DAY}/{_YEAR}", "%m/%d/%Y", "dates MM/DD/YYYY: some have a day after 12 in second place"),
 )
 TIMESTAMPS = (
     Form(
         "timestamp",
         "TIMESTAMP",
-        f"[0-9]{{4}}-{_MONTH}-{_DAY}[T ]{_CLOCK}({_SECONDS})?",
+        f"{_YEAR}-{_MONTH}-{_DAY}[T ]{_CLOCK}({_SECONDS})?",
         "TRY_CAST({x} AS TIMESTAMP)",
         "every value is a date and time (ISO 8601) without a zone",
     ),
     Form(
         "timestamp",
         "TIMESTAMP",
-        f"{_DAY}/{_MONTH}/[0-9]{{4}} {_CLOCK}",
+        f"{_DAY}/{_MONTH}/{_YEAR} {_CLOCK}",
         "try_strptime({x}, '%d/%m/%Y %H:%M')",
         "every value is a date and time DD/MM/YYYY HH:MM",
     ),
     Form(
         "timestamp",
         "TIMESTAMP",
-        f"{_DAY}/{_MONTH}/[0-9]{{4}} {_CLOCK}:[0-5][0-9]",
+        f"{_DAY}/{_MONTH}/{_YEAR} {_CLOCK}:[0-5][0-9]",
         "try_strptime({x}, '%d/%m/%Y %H:%M:%S')",
         "every value is a date and time DD/MM/YYYY HH:MM:SS",
     ),
     Form(
         "timestamp",
         "TIMESTAMP WITH TIME ZONE",
-        f"[0-9]{{4}}-{_MONTH}-{_DAY}[T ]{_CLOCK}({_SECONDS})?(Z|[+-][0-9]{{2}}:[0-9]{{2}})",
+        f"{_YEAR}-{_MONTH}-{_DAY}[T ]{_CLOCK}({_SECONDS})?(Z|[+-][0-9]{{2}}:[0-9]{{2}})",
         "TRY_CAST({x} AS TIMESTAMPTZ)",
         "every value is an instant (ISO 8601 with a zone), kept in UTC",
     ),
@@ -171,5 +181,11 @@ FIXED = (*INTEGERS, *BOOLEANS, *DATES, *TIMESTAMPS)
 
 POINT_NUMBER = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?"
 COMMA_NUMBER = r"-?(0|[1-9][0-9]*)(,[0-9]+)?"
+NUMBERS = tuple(
+    (separator, pattern, grouped)
+    for grouped in (False, True)
+    for separator, pattern in ((".", POINT_NUMBER), (",", COMMA_NUMBER))
+)
+"""The ways to write numbers with decimals: separator, pattern, and whether thousands are set apart by spaces."""
 AMBIGUOUS_THOUSANDS = r"-?[1-9][0-9]{0,2}[.,][0-9]{3}"
 """`1.234` alone may be a thousand or a decimal: a column whose separated numbers all look so stays text."""

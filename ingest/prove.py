@@ -10,7 +10,9 @@ import duckdb
 from catalog.lake import ServedColumn, StagedTable
 from catalog.model import ProvenColumn, Reject
 from ingest.columns import WORDS, Declared, Typing, choose_all
+from ingest.table import UnsureError
 from ingest.typed import UNPROVEN, refused_sql, typed_sql
+from policies.editions import literal
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ def prove(table: Table, declared: Mapping[str, Declared], stage: Stage) -> Prove
 
     Raises ReadingError when records are lost, or when more rows are rejected than kept; nothing is staged then.
     """
+    staged = None
     try:
         typings = choose_all(table, declared)
         staged = _pass(table, typings, stage)
@@ -48,12 +51,17 @@ def prove(table: Table, declared: Mapping[str, Declared], stage: Stage) -> Prove
             typings = choose_all(table, declared, sample=None)
             staged = _pass(table, typings, stage)
         rejects = [] if staged is None else _rejects(table, typings)
-    except duckdb.Error as error:
+    except (duckdb.Error, UnsureError) as error:
+        if staged is not None:
+            staged.discard()
         if table.careful is None:
             raise ReadingError(f"the engine cannot read it: {str(error).splitlines()[0]}") from None
         return prove(table.careful(), declared, stage)
     if staged is None:
         raise ReadingError("a column changed its type between two passes over the same file")
+    if len(rejects) > staged.rows and table.careful is not None:
+        staged.discard()
+        return prove(table.careful(), declared, stage)
     lost = table.rows_in - staged.rows - len(rejects)
     if lost != 0:
         staged.discard()
@@ -80,8 +88,7 @@ def _pass(table: Table, typings: list[Typing], stage: Stage) -> StagedTable | No
 
 def copy_sql(statement: str, path: Path) -> str:
     """The rows of `statement`, in their order, into a Parquet file."""
-    target = "'" + str(path).replace("'", "''") + "'"
-    return f"COPY ({statement}) TO {target} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"
+    return f"COPY ({statement}) TO {literal(path)} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"
 
 
 def _rejects(table: Table, typings: list[Typing]) -> list[Reject]:

@@ -14,10 +14,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from catalog import upkeep
 from catalog.lake import ServedColumn
 from catalog.model import FileSource, Receipt
 from ingest.columns import Declared
-from ingest.editions import Raw, StagedEdition, stage_editions
+from ingest.editions import Raw, commit_editions, stage_editions
+from ingest.held import Held, Job, identity_of, refresh, rejects_of
 from ingest.prove import Proven, prove
 from ingest.readers.csv import read_csv
 from ingest.readers.excel import read_excel
@@ -28,8 +30,8 @@ from ingest.sources.files import fetch_file
 from ingest.sources.http import fetch_http
 from ingest.tableschema import read_tableschema
 from policies.document import suggest
+from policies.editions import definition
 from policies.errors import DatalabError, DocumentError, ReadingError, SourceError
-from policies.keys import pseudonym_key
 from policies.model import RAW
 
 if TYPE_CHECKING:
@@ -52,7 +54,11 @@ _REJECTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of one resource: `ingested`, `unchanged`, or failed, and then `error` says why."""
+    """What became of one resource: `ingested`, `unchanged`, or failed, and then `error` says why.
+
+    `editions` are those that were built, or, where nothing was to do, those that there are; `repaired` says what was
+    found damaged in the lake and made good.
+    """
 
     dataset: str
     resource: str
@@ -62,42 +68,69 @@ class Outcome:
     rows_out: int = 0
     rejected: int = 0
     editions: tuple[str, ...] = ()
+    repaired: tuple[str, ...] = ()
     error: str | None = None
 
 
 def ingest(lab: Lab, slug: str, say: Callable[[str], None]) -> Iterator[Outcome]:
     """Bring in each resource of a dataset; `say` is told of each step. One that fails does not stop the others.
 
-    Raises DatalabError only if the descriptor or the policy is wrong, or another job holds the dataset.
+    What a policy no longer shows is gone from the lake's editions before the first source is asked. Raises
+    DatalabError only if the descriptor or the policy is wrong, another job holds the dataset, or the disk refuses to
+    mend or sweep it.
     """
     resources = lab.dataset(slug).resources
-    policy = lab.policy(slug)
+    job = Job(lab=lab, slug=slug, policy=lab.policy(slug), say=say)
+    wanted = {
+        edition: {name: definition(table) for name, table in tables.items() if name in resources}
+        for edition, tables in ({} if job.policy is None else job.policy.editions).items()
+    }
     with lab.lake.hold(slug):
-        if policy is not None:
-            lab.lake.withdraw(slug, {name: frozenset(tables) for name, tables in policy.editions.items()})
         # What a killed job left of passing files; the hold says that no other job has any
-        shutil.rmtree(_scratch(lab, slug), ignore_errors=True)
-        for name, resource in resources.items():
-            start = time.monotonic()
-            try:
-                yield _ingest(lab, slug, name, resource, start, say)
-            except (DatalabError, OSError) as error:
-                seconds = time.monotonic() - start
-                yield Outcome(dataset=slug, resource=name, status="failed", seconds=seconds, error=str(error))
+        shutil.rmtree(job.scratch, ignore_errors=True)
+        job.scratch.mkdir(parents=True, exist_ok=True)
+        mended = tuple(upkeep.mend(lab.lake, slug))
+        for note in mended:
+            say(note)
+        held = {name: refresh(job, name, mended) for name in resources}
+        upkeep.sweep(lab.lake, slug, wanted)
+        try:
+            for name, resource in resources.items():
+                yield _attempt(job, name, resource, held[name])
+        finally:
+            upkeep.sweep(lab.lake, slug, wanted)
 
 
-def _ingest(lab: Lab, slug: str, name: str, resource: Resource, start: float, say: Callable[[str], None]) -> Outcome:
+def _attempt(job: Job, name: str, resource: Resource, held: Held) -> Outcome:
+    start = time.monotonic()
+    try:
+        return _ingest(job, name, resource, held, start)
+    except (DatalabError, OSError) as error:
+        told = [str(error), *([] if held.error is None or held.error is error else [str(held.error)])]
+        return Outcome(
+            dataset=job.slug,
+            resource=name,
+            status="failed",
+            seconds=time.monotonic() - start,
+            editions=held.rebuilt,
+            repaired=held.repaired,
+            error="\n".join(told),
+        )
+
+
+def _ingest(job: Job, name: str, resource: Resource, held: Held, start: float) -> Outcome:
+    lab, slug, say = job.lab, job.slug, job.say
     say(f"{slug}.{name}: fetch")
     fetched = _fetch(lab, slug, name, resource)
     reading = _reading_id(lab, resource)
-    before = _raw_receipt(lab, slug, name)
-    if before is not None and (before.sha256, before.reading) == (fetched.sha256, reading):
-        editions = _refresh_editions(lab, slug, name, before)
-        status = "ingested" if editions else "unchanged"
-        return _outcome(before, status, editions or _edition_names(lab, slug, name), start)
-    _scratch(lab, slug).mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=_scratch(lab, slug)) as scratch, duckdb.connect() as con:
+    if held.raw is not None and (held.raw[1].sha256, held.raw[1].reading) == (fetched.sha256, reading):
+        if held.error is not None:
+            raise held.error
+        status = "ingested" if held.rebuilt or held.repaired else "unchanged"
+        return _outcome(held.raw[1], status, held.rebuilt or _edition_names(job, name), held.repaired, start)
+    with tempfile.TemporaryDirectory(dir=job.scratch) as scratch, duckdb.connect() as con:
         con.execute("SET TimeZone = 'UTC'")
+        con.execute("SET temp_directory = ?", [str(job.workshop.spill)])
         try:
             say(f"{slug}.{name}: read")
             table = _read(fetched, resource, con, Path(scratch))
@@ -110,8 +143,8 @@ def _ingest(lab: Lab, slug: str, name: str, resource: Resource, start: float, sa
         _refuse_changed(fetched, proven)
     receipt = _receipt(slug, name, resource, fetched, proven, reading, time.monotonic() - start)
     say(f"{slug}.{name}: commit {receipt.rows_out} rows and build the editions")
-    editions = _commit(lab, slug, name, proven, receipt)
-    return _outcome(receipt, "ingested", editions, start)
+    editions = _commit(job, name, proven, receipt)
+    return _outcome(receipt, "ingested", editions, held.repaired, start)
 
 
 def _fetch(lab: Lab, slug: str, name: str, resource: Resource) -> Fetched:
@@ -126,7 +159,7 @@ def _read(fetched: Fetched, resource: Resource, con: duckdb.DuckDBPyConnection, 
     if chosen == "xlsx":
         return read_excel(fetched.path, resource.read, con)
     if chosen == "geojson":
-        return read_geojson(fetched.path, resource.read, con)
+        return read_geojson(fetched.path, con)
     return read_csv(fetched.path, resource.read, con, scratch)
 
 
@@ -146,20 +179,22 @@ def _declared(lab: Lab, slug: str, resource: Resource, table: Table) -> dict[str
     return declared
 
 
-def _commit(lab: Lab, slug: str, name: str, proven: Proven, receipt: Receipt) -> tuple[str, ...]:
+def _commit(job: Job, name: str, proven: Proven, receipt: Receipt) -> tuple[str, ...]:
     """Stage every edition first; commit the raw table and its rejects, then the editions, once all are staged."""
-    lake = lab.lake
+    lake, slug = job.lab.lake, job.slug
+    raw = Raw(
+        dataset=slug,
+        resource=name,
+        files=[proven.staged.path],
+        columns=proven.served,
+        rows=receipt.rows_out,
+        identity=identity_of(receipt),
+    )
     try:
-        raw = Raw(
-            files=[proven.staged.path],
-            columns=proven.served,
-            rows=receipt.rows_out,
-            identity=_identity(receipt),
-        )
-        editions = stage_editions(lake, slug, name, raw, lab.policy(slug), _key(lab))
+        editions = stage_editions(lake, raw, job.workshop)
         tables = {name: (proven.staged, proven.served, receipt.model_dump(mode="json"))}
         before = lake.current(slug, RAW)
-        rejects = f"{name}_rejects"
+        rejects = rejects_of(name)
         if proven.rejects or (before is not None and rejects in before.resources):
             staged = lake.stage(slug, RAW, rejects, lambda path: _write_rejects(proven, path))
             tables[rejects] = (staged, _REJECTS, {"rows_out": len(proven.rejects)})
@@ -167,55 +202,18 @@ def _commit(lab: Lab, slug: str, name: str, proven: Proven, receipt: Receipt) ->
         proven.staged.discard()
         raise
     version = lake.commit(slug, RAW, tables)[name].version
-    return _commit_editions(lab, slug, name, editions, version)
+    return commit_editions(lake, raw, editions, version)
 
 
-def _commit_editions(
-    lab: Lab, slug: str, name: str, editions: list[StagedEdition], raw_version: int
-) -> tuple[str, ...]:
-    for made in editions:
-        before = lab.lake.current(slug, made.edition)
-        receipt = {**made.receipt, "raw_version": raw_version}
-        lab.lake.commit(slug, made.edition, {name: (made.staged, made.columns, receipt)})
-        served = None if before is None else before.resources.get(name)
-        if served is not None and served.receipt.get("definition") != receipt["definition"]:
-            # What the policy no longer shows must not stay readable in older snapshots
-            lab.lake.drop_superseded(slug, made.edition, name)
-    return tuple(made.edition for made in editions)
-
-
-def _refresh_editions(lab: Lab, slug: str, name: str, before: Receipt) -> tuple[str, ...]:
-    """Build again, from the raw table that is served, the editions that the policy or a killed job left behind."""
-    current = lab.lake.current(slug, RAW)
-    if current is None:
-        return ()
-    served = current.resources[name]
-    raw = Raw(
-        files=lab.lake.files(slug, RAW, name, served),
-        columns=served.columns,
-        rows=served.rows,
-        identity=_identity(before),
-    )
-    editions = stage_editions(lab.lake, slug, name, raw, lab.policy(slug), _key(lab))
-    return _commit_editions(lab, slug, name, editions, served.version)
-
-
-def _edition_names(lab: Lab, slug: str, name: str) -> tuple[str, ...]:
-    policy = lab.policy(slug)
-    return () if policy is None else tuple(edition for edition, tables in policy.editions.items() if name in tables)
+def _edition_names(job: Job, name: str) -> tuple[str, ...]:
+    editions = {} if job.policy is None else job.policy.editions
+    return tuple(edition for edition, tables in editions.items() if name in tables)
 
 
 def _write_rejects(proven: Proven, path: Path) -> None:
     schema = pa.schema([("line", pa.int64()), ("reason", pa.string()), ("text", pa.string())])
     rows = [reject.model_dump() for reject in proven.rejects]
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), path, compression="zstd")
-
-
-def _raw_receipt(lab: Lab, slug: str, name: str) -> Receipt | None:
-    current = lab.lake.current(slug, RAW)
-    if current is None or name not in current.resources:
-        return None
-    return Receipt.model_validate(current.resources[name].receipt)
 
 
 def _receipt(
@@ -243,7 +241,9 @@ def _receipt(
     )
 
 
-def _outcome(receipt: Receipt, status: str, editions: tuple[str, ...], start: float) -> Outcome:
+def _outcome(
+    receipt: Receipt, status: str, editions: tuple[str, ...], repaired: tuple[str, ...], start: float
+) -> Outcome:
     return Outcome(
         dataset=receipt.dataset,
         resource=receipt.resource,
@@ -253,6 +253,7 @@ def _outcome(receipt: Receipt, status: str, editions: tuple[str, ...], start: fl
         rows_out=receipt.rows_out,
         rejected=receipt.rejected,
         editions=editions,
+        repaired=repaired,
     )
 
 
@@ -266,20 +267,8 @@ def _reading_id(lab: Lab, resource: Resource) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def _identity(receipt: Receipt) -> str:
-    return f"{receipt.sha256}:{receipt.reading}"
-
-
 def _refuse_changed(fetched: Fetched, proven: Proven) -> None:
     if stamp_of(fetched.path) != fetched.stamp:
         proven.staged.discard()
         message = f"{fetched.path}: the file changed while it was read; try again"
         raise SourceError(message)
-
-
-def _scratch(lab: Lab, slug: str) -> Path:
-    return lab.var / "tmp" / slug
-
-
-def _key(lab: Lab) -> Callable[[], bytes]:
-    return lambda: pseudonym_key(lab.var / "keys" / "pseudonym.key")

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from catalog.model import Reject
 
 
+class UnsureError(Exception):
+    """What was read so cannot be trusted: `Table.careful` must be taken."""
+
+
 @dataclass(frozen=True)
 class SourceColumn:
     """A column as it came: its name in the lake, in the source, and the SQL type if the file itself has types.
@@ -33,15 +37,14 @@ class Table:
     """One table, read but not typed.
 
     `source` is a FROM item of `con` that keeps the order of the file and has exactly `columns`, and may be read again
-    and again. `audited` is the same for the one pass that writes: once it is read through, `rejects()` gives the rows
-    that could not be read. `rows_in` is counted apart from both. `line_of` gives the lines (1 is the first of the file)
-    of the rows whose numbers (0 is the first of `source`, ascending) it is given. `careful`, where there is one, reads
-    the same bytes again by another, slower way.
+    and again. Once it is read through, `rejects()` gives the rows that could not be read in that scan; it raises
+    UnsureError if they make the whole scan doubtful. `rows_in` is counted apart from the scans. `line_of` gives the
+    lines (1 is the first of the file) of the rows whose numbers (0 is the first of `source`, ascending) it is given.
+    `careful`, where there is one, reads the same bytes again by another, slower way.
     """
 
     con: duckdb.DuckDBPyConnection
     source: str
-    audited: str
     format: str
     columns: tuple[SourceColumn, ...]
     rows_in: int

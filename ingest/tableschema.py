@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from ingest.columns import Check, Declared
+from policies.editions import literal
 from policies.errors import DocumentError, ReadingError
 
 if TYPE_CHECKING:
@@ -24,13 +25,22 @@ _WORDS = {
     "datetime": "timestamp",
 }
 """What is not named here (string, geopoint, time, duration, object, any …) is text."""
+_NUMBER = "TRY_CAST(replace({x}, ',', '.') AS DOUBLE)"
+_BOUNDS = {
+    "minimum": (_NUMBER + " < {bound}", "at least"),
+    "maximum": (_NUMBER + " > {bound}", "at most"),
+    "minLength": ("length({x}) < {bound}", "a length of at least"),
+    "maxLength": ("length({x}) > {bound}", "a length of at most"),
+}
+"""Constraints with a bound: SQL that is true where a value breaks it, and how that is said."""
 
 
 def read_tableschema(path: Path, columns: tuple[SourceColumn, ...]) -> dict[str, Declared]:
     """The declarations of the schema at `path`, by the names that the columns have in the lake.
 
-    Types, and the constraints required, pattern and enum, are taken over. Raises DocumentError if the file is no
-    TableSchema, and ReadingError if a required field has no column.
+    Types, and the constraints required, enum, pattern, minimum, maximum (of numbers), minLength and maxLength are taken
+    over; unique is not. Raises DocumentError if the file is no TableSchema or a pattern cannot be checked, and
+    ReadingError if a required field has no column.
     """
     fields = _fields(path)
     by_source = {column.source_name: column.name for column in columns}
@@ -44,7 +54,7 @@ def read_tableschema(path: Path, columns: tuple[SourceColumn, ...]) -> dict[str,
                 raise ReadingError(message)
             continue
         word = _WORDS.get(field.get("type", "string"), "text")
-        declared[by_source[name]] = Declared(word, tuple(_checks(constraints)))
+        declared[by_source[name]] = Declared(word, tuple(_checks(path, constraints)))
     return declared
 
 
@@ -60,18 +70,24 @@ def _fields(path: Path) -> list[dict[str, Any]]:
     return fields
 
 
-def _checks(constraints: dict[str, Any]) -> list[Check]:
+def _checks(path: Path, constraints: dict[str, Any]) -> list[Check]:
     found = []
     if constraints.get("required"):
         found.append(Check("({x} IS NULL OR trim({x}) = '')", "a value is required"))
     if constraints.get("enum"):
         allowed = [str(value) for value in constraints["enum"]]
-        listed = ", ".join("'" + value.replace("'", "''") + "'" for value in allowed)
+        listed = ", ".join(literal(value) for value in allowed)
         found.append(Check(f"{{x}} NOT IN ({_braced(listed)})", f"expected one of {', '.join(allowed)}"))
+    for name, (test, said) in _BOUNDS.items():
+        if isinstance(constraints.get(name), int | float):
+            bound = constraints[name]
+            found.append(Check(test.format(x="{x}", bound=bound), f"expected {said} {bound}"))
     pattern = constraints.get("pattern")
-    if isinstance(pattern, str) and _valid(pattern):
-        text = _braced(pattern.replace("'", "''"))
-        found.append(Check(f"NOT regexp_full_match({{x}}, '{text}')", f"expected the pattern {pattern}"))
+    if isinstance(pattern, str):
+        _refuse_unknown(path, pattern)
+        found.append(
+            Check(f"NOT regexp_full_match({{x}}, {_braced(literal(pattern))})", f"expected the pattern {pattern}")
+        )
     return found
 
 
@@ -80,10 +96,12 @@ def _braced(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
-def _valid(pattern: str) -> bool:
-    """Whether DuckDB's RE2, which has no look-around, knows the pattern."""
+def _refuse_unknown(path: Path, pattern: str) -> None:
+    """Raise DocumentError for a pattern that DuckDB's RE2, which has no look-around, does not know."""
     try:
         duckdb.connect().execute("SELECT regexp_full_match('', ?)", [pattern])
-    except duckdb.Error:
-        return False
-    return True
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise DocumentError(
+            f"{path}: the pattern {pattern!r} cannot be checked here: {reason}; write it otherwise"
+        ) from None

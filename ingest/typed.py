@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 UNPROVEN = "datalab: a guessed type does not hold"
 """The engine's error when a text of an inferred column was not proven."""
 
-_SHOWN = 1000
+_SHOWN = 10_000
 
 
 def typed_sql(table: Table, typings: list[Typing]) -> str:
     """Every row that is kept, in the file's order, its columns typed. Fails with UNPROVEN where a guess breaks."""
     values = [_value(number, typing) for number, typing in enumerate(typings)]
     named = [f"{value} AS {quoted(typing.column.name)}" for value, typing in zip(values, typings, strict=True)]
-    statement = f"SELECT {', '.join(named)} FROM ({_texts(table.audited, typings)})"  # noqa: S608  names are quoted
+    statement = f"SELECT {', '.join(named)} FROM ({_texts(table.source, typings)})"  # noqa: S608  names are quoted
     why = _why(typings)
     return statement if why is None else f"{statement} WHERE {why} IS NULL"
 

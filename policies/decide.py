@@ -63,3 +63,19 @@ def granted_editions(
     return tuple(
         name for name in policy.names if decide(policy, name, principals=principals, purpose=purpose, on=on).allow
     )
+
+
+def addressed(
+    policy: Policy | None, *, principals: frozenset[str], purpose: str | None, on: dt.date
+) -> dict[str, Decision]:
+    """The decision on each edition that some grant gives to one of these principals, whether it holds that day or not.
+
+    The reasons speak of these principals' own grants alone: what others were granted is not told.
+    """
+    if policy is None:
+        return {}
+    own = policy.model_copy(update={"grants": tuple(grant for grant in policy.grants if grant.to in principals)})
+    named = {grant.edition for grant in own.grants}
+    return {
+        name: decide(own, name, principals=principals, purpose=purpose, on=on) for name in policy.names if name in named
+    }

@@ -65,6 +65,8 @@ def read_yaml(path: Path, model: type[M]) -> M:
             raise DocumentError(message)
         _refuse_duplicates(path, root)
         data = yaml.load(text, Loader=_CoreLoader)  # noqa: S506  a SafeLoader by inheritance
+    except (RecursionError, TypeError) as error:
+        raise DocumentError(f"{path}:1: not a document of plain keys and values: {error}") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = 1 if mark is None else mark.line + 1
@@ -110,6 +112,8 @@ def _refuse_duplicates(path: Path, node: yaml.Node) -> None:
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise DocumentError(f"{path}:{key.start_mark.line + 1}: a key must be plain text")
             if key.value in seen:
                 message = f"{path}:{key.start_mark.line + 1}: the key {key.value!r} stands twice"
                 raise DocumentError(message)
@@ -136,7 +140,7 @@ def _line_of(root: yaml.Node, loc: tuple[int | str, ...]) -> int:
 
 
 def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
-    place = ".".join(str(step) for step in error["loc"] if step != "[key]")
+    place = ".".join(str(step) for step in error["loc"] if step not in {"[key]", "FileSource", "HttpSource"})
     if error["type"] == "extra_forbidden":
         unknown = str(error["loc"][-1])
         return f"unknown key {place!r}; {suggest(unknown, _known_keys(model, error['loc']))}"

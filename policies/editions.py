@@ -26,6 +26,11 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def literal(text: object) -> str:
+    """`text` as a SQL string."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
 def edition_sql(table: EditionTable, columns: Mapping[str, str], source: str, place: str) -> str:
     """The SELECT that makes an edition's table from `source`, a FROM item with `columns` (name → SQL type).
 
@@ -57,7 +62,7 @@ def _generalised(column: str, sql_type: str, how: Generalisation, place: str) ->
         if base not in _NUMBERS:
             message = f"{place} is {sql_type}; only numbers can be rounded"
             raise DocumentError(message)
-        step = f"{how.step:g}"
+        step = str(int(how.step)) if how.step.is_integer() else repr(how.step)
         return f"CAST(round({column} / {step}) * {step} AS {sql_type})"
     if base not in _DATES:
         message = f"{place} is {sql_type}; only dates have a {how}"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
 
 from policies.errors import DocumentError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 VARIABLE = "DATALAB_PSEUDONYM_KEY"
 _BYTES = 32
@@ -25,20 +24,30 @@ def pseudonym_key(path: Path) -> bytes:
     if given is not None:
         return _parse(given, f"the environment variable {VARIABLE}")
     if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = path.with_suffix(".new")
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        _make(path)
+    return _parse(path.read_bytes().decode("ascii", "replace"), str(path))
+
+
+def _make(path: Path) -> None:
+    """Put a new key at `path`, whole and on disk, unless another job was first: then its key stays."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # A file of its own (mode 0600) for each job: a shared one could be emptied after another job had linked it
+    descriptor, new = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(secrets.token_hex(_BYTES))
             file.flush()
             os.fsync(file.fileno())
         # link, not replace: of two jobs that start together, one makes the key and both use it
-        try:
+        with contextlib.suppress(FileExistsError):
             os.link(new, path)
-        except FileExistsError:
-            pass
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
         finally:
-            new.unlink(missing_ok=True)
-    return _parse(path.read_text(encoding="ascii"), str(path))
+            os.close(folder)
+    finally:
+        Path(new).unlink()
 
 
 def _parse(text: str, place: str) -> bytes:

@@ -28,7 +28,7 @@ def exec_command(
     user: User,
     purpose: Purpose = None,
 ) -> None:
-    """Run a command in the jail, and exit with its exit code. Granted editions are at /data/DATASET/EDITION/."""
+    """Run a command in the jail, and exit with its exit code. Granted tables are at /data/DATASET/EDITION/RESOURCE/."""
     from sandbox.command import execute  # noqa: PLC0415
 
     raise typer.Exit(execute(_lab(context), user, tuple(command), purpose=purpose, warn=_warn))
@@ -40,7 +40,10 @@ def run_command(
     notebook: Annotated[Path, typer.Argument(help="The notebook to execute.")],
     user: User,
     purpose: Purpose = None,
-    out: Annotated[Path | None, typer.Option(help="Where the executed copy goes; else NAME.executed.ipynb.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where the executed copy goes; else var/runs/USER/NAME.executed.ipynb in the lab."),
+    ] = None,
     *,
     show: Annotated[bool, typer.Option("--show", help="Print what its cells said.")] = False,
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 from policies.errors import SandboxError
@@ -43,3 +44,14 @@ def home_of(lab: Lab, user: str, first_uid: int) -> tuple[Path, int | None]:
         )
         raise SandboxError(message)
     return home, uid
+
+
+def check_room(lab: Lab, free: int) -> None:
+    """Raise SandboxError if less than `free` bytes are left where homes and the lake lie: a home has no quota yet."""
+    left = shutil.disk_usage(lab.var).free
+    if left < free:
+        message = (
+            f"{lab.var}: {left} bytes are free on its disk, and no sandbox starts below {free}: make room, "
+            "or change [sandbox] free"
+        )
+        raise SandboxError(message)

@@ -42,7 +42,7 @@ _SYSTEM = (
 
 @dataclass(frozen=True)
 class Mount:
-    """A host folder, at the absolute path where the jail sees it, read-only."""
+    """A file or folder of the host, at the absolute path where the jail sees it, read-only."""
 
     source: Path
     target: str
@@ -137,9 +137,14 @@ def _tmpfs(target: str, size: int) -> tuple[str, ...]:
 
 
 def _folders(profile: Profile) -> list[str]:
-    """Every folder above what is mounted, outermost first: bwrap would make them 0700 and root's."""
+    """Every folder that is to hold a mount or a file: bwrap alone would make them 0700 and root's.
+
+    The innermost are enough, for bwrap makes those above with the same rights; its options are bounded in number.
+    """
     targets = [*(mount.target for mount in profile.mounts), *profile.files, HOME, "/data/x"]
     given = {"/", "/usr", "/proc", "/dev", "/tmp", "/etc"}  # noqa: S108  the jail's own
-    parents = {str(parent) for target in targets for parent in PurePosixPath(target).parents} - given
+    holding = {PurePosixPath(target).parent for target in targets}
+    above = {parent for folder in holding for parent in folder.parents}
     mounted = {mount.target for mount in profile.mounts}
-    return [word for parent in sorted(parents - mounted) for word in ("--perms", "0755", "--dir", parent)]
+    innermost = sorted({str(folder) for folder in holding - above} - given - mounted)
+    return [word for folder in innermost for word in ("--perms", "0755", "--dir", folder)]

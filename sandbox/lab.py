@@ -6,7 +6,7 @@
     lab.sql("SELECT commune, count(*) FROM irve.bornes GROUP BY ALL")
 
 Each gives a DuckDB relation: `.df()` makes it a pandas frame, `.pl()` a Polars frame, `.arrow()` Arrow data.
-What you see is what was served when `lab` was imported; restart the kernel to see later snapshots.
+What you see is what was served when this sandbox was started; start another to see later snapshots.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from policies.errors import SandboxError, UsageError
 from sandbox.command import memory_exceeded, open_jail
 from sandbox.inside.execute import CELL_FAILED, KERNEL_DIED
+from sandbox.offer import EXECUTED
 from sandbox.profile import profile_of, script
 from sandbox.python import PYTHON
 from sandbox.settings import SandboxSettings
@@ -40,17 +41,19 @@ def run_notebook(
     out: Path | None = None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> Path:
-    """Execute `notebook` and write the executed copy to `out`, or beside it as NAME.executed.ipynb; returns its path.
+    """Execute `notebook` and write the executed copy to `out`, or into the user's folder of runs; returns its path.
 
-    When a cell fails, or the kernel dies, the copy is written too, and SandboxError names the cell and the error. It
-    is raised as well, without a copy, where no jail can be made and after the deadline of [sandbox].
+    That is `var/runs/USER/NAME.executed.ipynb` in the lab, and its owner's alone: what the cells say is what the user
+    was granted, while the notebook may be everybody's. When a cell fails, or the kernel dies, the copy is written too,
+    and SandboxError names the cell and the error. It is raised as well, without a copy, where no jail can be made and
+    after the deadline of [sandbox].
     """
     settings = lab.section("sandbox", SandboxSettings)
-    copy = notebook.with_suffix(".executed.ipynb") if out is None else out
-    source = _source(notebook, copy, settings)
+    source = _source(notebook, out, settings)
     target, text = script("execute.py")
     profile = profile_of(lab, user, settings, purpose=purpose, command=(PYTHON, target), warn=warn)
     profile = replace(profile, files={**profile.files, target: text})
+    copy = _runs(lab, user) / f"{notebook.stem}{EXECUTED}" if out is None else out
     answer, said = bytearray(), bytearray()
     with tempfile.TemporaryFile() as feed:
         feed.write(source)
@@ -67,7 +70,7 @@ def run_notebook(
         message = f"{notebook}: could not be executed (exit code {code}): {why}"
         raise SandboxError(message)
     executed = _checked(notebook, bytes(answer))
-    _write(copy, executed)
+    _write(copy, executed, mode=0o600 if out is None else 0o644)
     if code == CELL_FAILED:
         message = f"{notebook}: {_failure(executed)}; the copy up to there is {copy}"
         raise SandboxError(message)
@@ -90,7 +93,15 @@ def text_of(notebook: Path) -> str:
     return "\n".join(printable(text) for text in said if text)
 
 
-def _source(notebook: Path, copy: Path, settings: SandboxSettings) -> bytes:
+def _runs(lab: Lab, user: str) -> Path:
+    """The folder of the user's executed copies, made when it is missing. The user is known to exist."""
+    runs = lab.var / "runs"
+    for folder in (runs, runs / user):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    return runs / user
+
+
+def _source(notebook: Path, out: Path | None, settings: SandboxSettings) -> bytes:
     try:
         source = notebook.read_bytes()
     except OSError as error:
@@ -99,11 +110,13 @@ def _source(notebook: Path, copy: Path, settings: SandboxSettings) -> bytes:
     if len(source) > settings.output:
         message = f"{notebook}: {len(source)} bytes are more than [sandbox] output allows ({settings.output})"
         raise UsageError(message)
-    if copy.is_dir() or not copy.absolute().parent.is_dir():
-        message = f"{copy}: the executed copy is to be a file in a folder that exists; name one with --out"
+    if out is None:
+        return source
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        message = f"{out}: the executed copy is to be a file in a folder that exists; name one with --out"
         raise UsageError(message)
-    if copy.exists() and copy.samefile(notebook):
-        message = f"{copy}: the executed copy would take the place of the notebook; name another file with --out"
+    if out.exists() and out.samefile(notebook):
+        message = f"{out}: the executed copy would take the place of the notebook; name another file with --out"
         raise UsageError(message)
     return source
 
@@ -124,13 +137,13 @@ def _checked(notebook: Path, answer: bytes) -> dict[str, Any]:
     return executed
 
 
-def _write(copy: Path, executed: dict[str, Any]) -> None:
+def _write(copy: Path, executed: dict[str, Any], *, mode: int) -> None:
     descriptor, name = tempfile.mkstemp(dir=copy.absolute().parent, prefix=".", suffix=".ipynb")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(executed, file, ensure_ascii=False, indent=1)
             file.write("\n")
-            os.fchmod(file.fileno(), 0o644)
+            os.fchmod(file.fileno(), mode)
         Path(name).replace(copy)
     except BaseException:
         with suppress(FileNotFoundError):

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from sandbox.limits import Cgroup, Limits, NoCgroup
 
 _ENDS_SOON = 10
+_MOST_OPTIONS = 8900
+"""bwrap takes 9000 words, argv and all (MAX_ARGS in bubblewrap.c). A table of one file needs 7, an edition 5 more."""
 
 
 @dataclass
@@ -118,6 +120,7 @@ def start(
             files = [stack.enter_context(_in_memory(content)) for content in profile.files.values()]
             program = stack.enter_context(_in_memory(profile.seccomp))
             options = bwrap_options(profile, files=files, seccomp=program, status=write)
+            _check_number(options, profile)
             # Not in argv, which every process of the host, and by /proc/1 of the jail, can read.
             hidden = stack.enter_context(_in_memory("".join(f"{word}\0" for word in options).encode()))
             argv = [bwrap, "--args", str(hidden), "--", *jailed_command(profile)]
@@ -161,6 +164,15 @@ def unusable() -> str | None:
         return str(error)
     first = said.decode(errors="replace").strip().partition("\n")[0] or f"exit code {jailed.bwrap.returncode}"
     return f"bubblewrap does not work here ({first}). {_remedy(first)}"
+
+
+def _check_number(options: list[str], profile: Profile) -> None:
+    if len(options) > _MOST_OPTIONS:
+        message = (
+            f"{len(profile.mounts)} mounts and {len(profile.files)} files are more than bubblewrap puts into one "
+            "sandbox; grant this user fewer tables, or name a --purpose that fewer grants have"
+        )
+        raise SandboxError(message)
 
 
 def _remedy(said: str) -> str:

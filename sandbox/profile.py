@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json
+import datetime as dt
 import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from catalog.model import said
-from policies.errors import DatalabError, DeniedError, SandboxError
+from policies.decide import addressed
+from policies.errors import DeniedError, DocumentError
 from policies.settings import PolicySettings
 from sandbox import seccomp
-from sandbox.homes import home_of
-from sandbox.jail import HOME, MAPPED_UID, Mount, Profile
+from sandbox.data import data_of
+from sandbox.homes import check_room, home_of
+from sandbox.jail import HOME, MAPPED_UID, Profile
 from sandbox.python import VENV, python_mounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from catalog.lab import Granted, Lab
+    from catalog.lab import Lab
     from sandbox.settings import SandboxSettings
 
 _HERE = Path(__file__).parent
@@ -37,26 +38,34 @@ def profile_of(
 ) -> Profile:
     """The jail of `user`, with `command` in it; `warn` is told of each edition that is left out, and why.
 
-    Raises UsageError for an unknown user, DeniedError if nothing is granted to them for that purpose today,
-    SandboxError if the users' Python is missing.
+    What it sees is fixed here: a later snapshot, or a grant that ends, is met by the next profile. Raises UsageError
+    for an unknown user, DeniedError if nothing is granted to them for that purpose today, SandboxError if the users'
+    Python is missing or the disk is nearly full.
     """
     principals = lab.section("policies", PolicySettings).of_user(user)
-    granted = lab.granted(principals, purpose=purpose, left_out=lambda error: warn(str(error)))
-    if not granted:
-        raise DeniedError(_nothing_granted(user, principals, purpose))
+    today = dt.datetime.now(dt.UTC).date()
+
+    def left_out(error: Exception) -> None:
+        warn(str(error))
+
+    granted = lab.granted(principals, purpose=purpose, on=today, left_out=left_out)
+    data = data_of(lab, granted, private=os.geteuid() == 0, left_out=left_out)
+    if not data.files:
+        raise DeniedError(_nothing_granted(lab, user, principals, purpose, today))
     python = python_mounts(lab, settings)
+    check_room(lab, settings.free)
     home, uid = home_of(lab, user, settings.first_uid)
     inside_uid = MAPPED_UID if uid is None else uid
     return Profile(
         uid=uid,
         home=home,
-        mounts=(*python, *(_mount(edition, private=uid is not None) for edition in granted)),
+        mounts=(*python, *data.mounts),
         files={
             "/etc/passwd": f"lab:x:{inside_uid}:{inside_uid}:lab:{HOME}:/bin/bash\n".encode(),
             "/etc/group": f"lab:x:{inside_uid}:\n".encode(),
             "/etc/hosts": b"127.0.0.1 localhost datalab\n::1 localhost\n",
             "/etc/nsswitch.conf": b"passwd: files\ngroup: files\nhosts: files\n",
-            "/data/datasets.json": json.dumps(describe(lab, granted), ensure_ascii=False, indent=1).encode(),
+            **data.files,
             _LAB_MODULE: (_HERE / "lab.py").read_bytes(),
         },
         env=_environment(settings),
@@ -67,46 +76,9 @@ def profile_of(
     )
 
 
-def describe(lab: Lab, granted: tuple[Granted, ...]) -> list[dict[str, Any]]:
-    """What `/data/datasets.json` says: one entry an edition, its dataset's title and so on, and which is the default.
-
-    The default is the most detailed edition granted. A descriptor that is missing or wrong does not close the
-    sandbox: the slug stands in for it.
-    """
-    most_detailed = {edition.dataset: edition.edition for edition in granted}
-    entries = []
-    for edition in granted:
-        try:
-            dataset = lab.dataset(edition.dataset)
-        except DatalabError:
-            title, description, licence = edition.dataset, "", None
-        else:
-            title, description, licence = said(dataset.title), said(dataset.description), dataset.licence
-        entries.append(
-            {
-                "dataset": edition.dataset,
-                "edition": edition.edition,
-                "title": title,
-                "description": description,
-                "licence": licence,
-                "default": most_detailed[edition.dataset] == edition.edition,
-            }
-        )
-    return entries
-
-
 def script(name: str) -> tuple[str, bytes]:
     """Where a jail sees one of our scripts, and its text."""
     return f"/opt/datalab-scripts/{name}", (_HERE / "inside" / name).read_bytes()
-
-
-def _mount(edition: Granted, *, private: bool) -> Mount:
-    """Mount one edition. As root, the sandbox's uid must be able to read it, which root's own tests would not see."""
-    everybody_enters = 0o005
-    if private and edition.path.stat().st_mode & everybody_enters != everybody_enters:
-        message = f"{edition.path}: only its owner may read it, so no sandbox can: chmod -R a+rX it, and set umask 022"
-        raise SandboxError(message)
-    return Mount(edition.path, f"/data/{edition.dataset}/{edition.edition}")
 
 
 def _environment(settings: SandboxSettings) -> dict[str, str]:
@@ -133,9 +105,20 @@ def _environment(settings: SandboxSettings) -> dict[str, str]:
     }
 
 
-def _nothing_granted(user: str, principals: frozenset[str], purpose: str | None) -> str:
+def _nothing_granted(lab: Lab, user: str, principals: frozenset[str], purpose: str | None, on: dt.date) -> str:
+    """What to say: who could grant it, and of each edition that was meant for the user why it is not there."""
     stated = "no purpose was stated; name one with --purpose" if purpose is None else f"purpose: {purpose}"
-    return (
+    first = (
         f"{user} is granted nothing that holds data today ({stated}). A steward grants it in policies/<dataset>.yaml, "
         f"to one of {', '.join(sorted(principals))}"
     )
+    lines = [first]
+    for slug in lab.slugs:
+        try:
+            policy = lab.policy(slug)
+        except DocumentError:  # a warning has told of it
+            continue
+        for edition, decision in addressed(policy, principals=principals, purpose=purpose, on=on).items():
+            missing = f"granted, but nothing of it can be served now; `datalab ingest {slug}` builds it"
+            lines.append(f"{slug}/{edition}: {missing if decision.allow else '; '.join(decision.reasons)}")
+    return "\n".join(lines)

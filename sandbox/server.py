@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 
 from policies.errors import SandboxError
 from sandbox.command import memory_exceeded, open_jail
-from sandbox.jail import HOME, Mount
+from sandbox.jail import HOME
+from sandbox.offer import offered
 from sandbox.profile import profile_of, script
 from sandbox.python import PYTHON
 from sandbox.settings import SandboxSettings
@@ -69,9 +70,8 @@ def serve_lab(
     profile = profile_of(lab, user, settings, purpose=purpose, command=(PYTHON, target, *_OPTIONS), warn=warn)
     profile = replace(
         profile,
-        files={**profile.files, target: text},
+        files={**profile.files, target: text, **offered(lab.root / "notebooks", int(settings.output), warn)},
         env={**profile.env, "JUPYTER_TOKEN": token},
-        mounts=(*profile.mounts, *_notebooks(lab)),
     )
     with _listening() as (listening, path):
         profile = replace(profile, env={**profile.env, "DATALAB_LISTEN": str(listening.fileno())})
@@ -79,11 +79,6 @@ def serve_lab(
             listening.close()  # ours: once the jail's is closed too, whoever waits for an answer is told
             url = f"http://127.0.0.1:{{}}/lab?token={token}"
             asyncio.run(_serve(jailed, settings, path, port, lambda at: ready(url.format(at))))
-
-
-def _notebooks(lab: Lab) -> tuple[Mount, ...]:
-    folder = lab.root / "notebooks"
-    return (Mount(folder, "/notebooks"),) if folder.is_dir() else ()
 
 
 @contextlib.contextmanager

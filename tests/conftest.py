@@ -12,6 +12,9 @@ import pytest
 import yaml
 
 from catalog.lab import Lab
+from catalog.query import connect
+from ingest.run import ingest
+from policies.model import RAW
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -29,6 +32,7 @@ DESCRIPTOR = {
     "spatial": {"name": "Normandie", "bbox": [-2.0, 48.2, 1.9, 50.1]},
     "issued": "2026-01-01",
 }
+STEWARD = frozenset({"everyone", "user:steward", "group:stewards"})
 SETTINGS = """
 [policies.users]
 partner = ["partners"]
@@ -70,6 +74,17 @@ class LabFolder:
         """One dataset of one resource `t` from a file with this content."""
         self.write(f"sources/{name}", content)
         self.describe(slug, {"t": {"source": {"file": f"sources/{name}"}, **resource}})
+
+    def bring(self, content: str | bytes, *, name: str = "data.csv", **resource: object) -> dict | str:
+        """Ingest one table `jeu.t` with this content, granted to the stewards; its receipt, or the error."""
+        self.table("jeu", content, name=name, **resource)
+        self.grant("jeu", {}, {"to": "user:steward", "edition": RAW, "until": "2999-01-01"})
+        (outcome,) = ingest(self.lab, "jeu", lambda _: None)
+        return outcome.error or self.lab.lake.current("jeu", RAW).resources["t"].receipt
+
+    def rows(self, table: str = "jeu.t", columns: str = "*") -> list[tuple]:
+        """What a steward sees."""
+        return connect(self.lab, STEWARD).execute(f"SELECT {columns} FROM {table}").fetchall()
 
 
 @pytest.fixture

@@ -119,6 +119,21 @@ def make_lab(root, *, venv=VENV, bounds='memory = "1GiB"\npids = 128\n'):
     return lab
 
 
+def answered():
+    """A notebook that somebody has run on rows that not everybody may see."""
+    output = {"output_type": "stream", "name": "stdout", "text": ["a raw row"]}
+    cell = {
+        "cell_type": "code",
+        "id": "one",
+        "source": "lab.table('irve@raw.bornes')",
+        "metadata": {"tags": ["kept"], "kept_by_some_tool": "a raw row"},
+        "execution_count": 7,
+        "outputs": [output],
+    }
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}, "widgets": {"state": "a raw row"}}
+    return {"cells": [cell], "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+
+
 @pytest.fixture
 def lab(tmp_path):
     return make_lab(tmp_path / "lab")

@@ -38,7 +38,7 @@ def test_csv_is_utf8_with_a_header_and_its_formulas_are_defused_in_text_alone(op
         ["Les Amis <b>du</b> Havre", "1234.5", "2024-01-01"],
         ["'=HYPERLINK(1)", "-2.25", "2024-01-02"],
         ["", "", "2024-01-03"],
-        ["'-12", "0.0", "2024-01-04"],
+        ["-12", "0.0", "2024-01-04"],
         ["", "10.0", "2024-01-05"],
         ['Le "Petit", théâtre', "7.5", "2024-01-06"],
     ]
@@ -53,6 +53,12 @@ def test_each_beginning_of_a_formula_is_defused(open_lab, start):
     assert header == [f"'{start}x"]
     assert first == [f"'{start}1+cmd|' /C calc'!A0"]
     assert second == [f"a{start}"]
+
+
+@pytest.mark.parametrize("text", ["+33 2 35 12 34 56", "-12,5", "+1.5", "-", "- / -"])
+def test_a_phone_and_a_number_are_no_formula_and_stay_as_they_are(open_lab, text):
+    commit(open_lab, "subventions", "open", "versements", pa.table({"x": [text]}), [("x", "VARCHAR")], {})
+    assert rows_of(download.export(open_lab, entry(open_lab, "subventions"), "versements", "csv"))[1] == [text]
 
 
 def test_geometry_is_wkt_in_csv(open_lab):

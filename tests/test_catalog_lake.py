@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,16 +15,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
+from pydantic import ValidationError
 
-from catalog.lake import Lake, ServedColumn
+from catalog import upkeep
+from catalog.lake import Current, Lake, ServedColumn
+from catalog.model import Receipt
 from policies.errors import LakeError
 
 COLUMNS = (ServedColumn(name="a", type="BIGINT"),)
 
 
-def put(lake: Lake, *values: int) -> None:
-    staged = lake.stage("jeu", "open", "t", lambda path: pq.write_table(pa.table({"a": list(values)}), path))
-    lake.commit("jeu", "open", {"t": (staged, COLUMNS, {"rows_out": len(values)})})
+def put(lake: Lake, *values: int, edition: str = "open", **receipt: str) -> None:
+    staged = lake.stage("jeu", edition, "t", lambda path: pq.write_table(pa.table({"a": list(values)}), path))
+    lake.commit("jeu", edition, {"t": (staged, COLUMNS, {"rows_out": len(values), **receipt})})
 
 
 def values(lake: Lake) -> list[int]:
@@ -61,9 +65,189 @@ def test_a_disk_that_refuses_to_sync_leaves_the_last_good_snapshot(tmp_path):
     with pytest.raises(OSError, match="Input/output"):
         put(Lake(tmp_path, sync=broken), 1, 2)
     assert values(lake) == [1]
+    assert len(list(tmp_path.rglob("*.parquet"))) == 1
     put(lake, 3)
     assert values(lake) == [3]
     assert [entry["rows_out"] for entry in lake.history("jeu", "open", "t")] == [1, 1]
+
+
+def test_a_disk_that_refuses_once_the_snapshot_counts_is_told_as_that(tmp_path):
+    asked = []
+
+    def broken_at_last(_: Path) -> None:
+        asked.append(1)
+        if len(asked) == 2:
+            raise OSError(errno.EIO, "Input/output error")
+
+    lake = Lake(tmp_path)
+    put(lake, 1)
+    with pytest.raises(LakeError, match="current.json: counts, but the disk does not confirm that it is durable"):
+        put(Lake(tmp_path, sync=broken_at_last), 1, 2)
+    assert values(lake) == [1, 2]
+    put(lake, 3)
+    assert [entry["rows_out"] for entry in lake.history("jeu", "open", "t")] == [1, 2, 1]
+
+
+REFUSED = """
+import errno, sys
+from pathlib import Path
+import pyarrow as pa, pyarrow.parquet as pq, pyseccomp
+from catalog.lake import Lake, ServedColumn, sync_filesystem
+
+def refuse(names):
+    rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+    for name in names:
+        rules.add_rule(pyseccomp.ERRNO(errno.EDQUOT), name)
+    rules.load()
+
+def last_moment(path):
+    "All but the pointer is written: from here on the kernel refuses the call."
+    if sys.argv[2] != "syncfs":
+        sync_filesystem(path)
+        refuse(sys.argv[2:])
+
+if sys.argv[2] == "syncfs":
+    refuse(["syncfs"])
+    lake = Lake(Path(sys.argv[1]))
+else:
+    lake = Lake(Path(sys.argv[1]), sync=last_moment)
+staged = lake.stage("jeu", "open", "t", lambda path: pq.write_table(pa.table({"a": [1, 2]}), path))
+try:
+    lake.commit("jeu", "open", {"t": (staged, (ServedColumn(name="a", type="BIGINT"),), {"rows_out": 2})})
+except OSError as error:
+    print(errno.errorcode[error.errno])
+"""
+
+
+@pytest.mark.parametrize("calls", [["syncfs"], ["fsync", "fdatasync"], ["rename", "renameat", "renameat2"]])
+def test_no_commit_counts_when_the_kernel_refuses_a_call_that_its_durability_stands_on(tmp_path, calls):
+    lake = Lake(tmp_path)
+    put(lake, 1)
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSED, str(tmp_path), *calls],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("EDQUOT\n", "")
+    assert values(lake) == [1]
+
+
+class Killed(BaseException):
+    """Nothing in the product catches it."""
+
+
+def test_a_death_after_delta_rs_wrote_its_checkpoint_does_not_stop_later_commits(tmp_path):
+    def die(_: Path) -> None:
+        raise Killed
+
+    lake = Lake(tmp_path, sync=lambda _: None)
+    for number in range(99):
+        put(lake, number)
+    with pytest.raises(Killed):
+        put(Lake(tmp_path, sync=die), 99)
+    log = lake.edition_path("jeu", "open") / "t" / "_delta_log"
+    assert json.loads((log / "_last_checkpoint").read_text())["version"] == 99
+    for number in range(100, 103):
+        put(lake, number)
+    assert values(lake) == [102]
+    assert len(lake.history("jeu", "open", "t")) == 102
+    # The checkpoint that counts, of the second try, is kept: a long log stays quick to open
+    assert json.loads((log / "_last_checkpoint").read_text())["version"] == 99
+    assert DeltaTable(log.parent).to_pyarrow_table()["a"].to_pylist() == [102]
+
+
+@pytest.mark.parametrize("harm", [b"", b"{", b'{"version": 7}'])
+def test_a_damaged_hint_at_a_checkpoint_is_taken_away(tmp_path, harm):
+    lake = Lake(tmp_path)
+    put(lake, 1)
+    (lake.edition_path("jeu", "open") / "t" / "_delta_log" / "_last_checkpoint").write_bytes(harm)
+    put(lake, 2)
+    assert values(lake) == [2]
+
+
+def test_a_damaged_log_is_named_and_starts_anew_once_it_is_taken_away(tmp_path):
+    lake = Lake(tmp_path)
+    put(lake, 1)
+    put(lake, 2)
+    log = lake.edition_path("jeu", "open") / "t" / "_delta_log"
+    (log / f"{1:020}.json").unlink()
+    with pytest.raises(LakeError, match=f"{log.parent}: its Delta log is damaged .*take _delta_log away"):
+        put(lake, 3)
+    with pytest.raises(LakeError, match="its Delta log is damaged"):
+        lake.history("jeu", "open", "t")
+    assert values(lake) == [2]
+    shutil.rmtree(log)
+    put(lake, 3)
+    assert values(lake) == [3]
+    assert len(lake.history("jeu", "open", "t")) == 1
+
+
+def test_a_type_that_delta_lacks_is_refused_by_name(tmp_path):
+    lake = Lake(tmp_path)
+    table = pa.table({"a": pa.array([1], pa.time64("us"))})
+    staged = lake.stage("jeu", "open", "t", lambda path: pq.write_table(table, path))
+    with pytest.raises(LakeError, match="jeu/open/t: Delta has no such type: .*Time64"):
+        lake.commit("jeu", "open", {"t": (staged, COLUMNS, {})})
+    assert lake.current("jeu", "open") is None
+
+
+def test_what_is_no_parquet_file_is_not_staged(tmp_path):
+    with pytest.raises(LakeError, match="no whole Parquet file"):
+        Lake(tmp_path).stage("jeu", "open", "t", lambda path: path.write_bytes(b"PAR1"))
+    assert list(tmp_path.rglob("*.parquet")) == []
+
+
+POINTER_1 = """{
+ "layout": 1,
+ "resources": {
+  "t": {
+   "version": 3,
+   "files": {"part-0.parquet": 484},
+   "rows": 1,
+   "committed": "2026-05-04T03:02:01Z",
+   "columns": [{"name": "a", "type": "BIGINT"}],
+   "receipt": {
+    "layout": 1, "dataset": "jeu", "resource": "t", "source": "sources/data.csv", "origin": "essai", "etag": null,
+    "last_modified": null, "sha256": "ab", "bytes": 4, "fetched": "2026-05-04T03:02:00Z", "format": "csv",
+    "dialect": {"delimiter": ";", "header_row": 1}, "rows_in": 2, "rows_out": 1, "rejected": 1,
+    "rejects": [{"line": 3, "reason": "'x' is no integer", "text": "x"}],
+    "columns": [{"name": "a", "source_name": "A", "type": "integer", "nulls": 0, "why": "declared"}],
+    "reading": "cd", "seconds": 0.1
+   }
+  }
+ }
+}"""
+
+
+@pytest.mark.parametrize("added", ["", '"of_a_later_release": [1], '])
+def test_what_release_1_stored_is_read_with_and_without_fields_of_later_ones(tmp_path, added):
+    lake = Lake(tmp_path)
+    folder = lake.edition_path("jeu", "raw")
+    folder.mkdir(parents=True)
+    text = POINTER_1
+    for field in ('"layout": 1', '"version"', '"name": "a", "type"', '"line"', '"name": "a", "source_name"'):
+        assert field in text
+        text = text.replace(field, added + field)
+    (folder / "current.json").write_text(text)
+    current = lake.current("jeu", "raw")
+    (known,) = Current.model_validate_json(POINTER_1).resources.values()
+    served = current.resources["t"]
+    assert served.model_copy(update={"receipt": known.receipt}) == known
+    receipt = Receipt.model_validate(served.receipt)
+    assert (receipt.layout, receipt.rows_in, receipt.rejects[0].line, receipt.columns[0].nulls) == (1, 2, 3, 0)
+
+
+def test_a_receipt_needs_its_proof_and_may_lack_the_rest():
+    needed = {"dataset", "resource", "source", "sha256", "fetched", "rows_in", "rows_out", "rejected", "reading"}
+    stored = json.loads(POINTER_1)["resources"]["t"]["receipt"]
+    least = {name: value for name, value in stored.items() if name in needed}
+    assert Receipt.model_validate(least).rejects == ()
+    for name in needed:
+        with pytest.raises(ValidationError):
+            Receipt.model_validate({key: value for key, value in least.items() if key != name})
 
 
 @pytest.mark.parametrize("torn", [b"", b'{"commitInfo":{"timest'])
@@ -132,6 +316,85 @@ def test_a_table_may_change_its_columns_and_gain_a_timestamp(tmp_path):
     assert len(lake.history("jeu", "open", "t")) == 2
 
 
+def test_a_mended_pointer_serves_the_newest_snapshot_that_is_whole(tmp_path):
+    lake = Lake(tmp_path)
+    for number in range(4):
+        put(lake, number)
+    folder = lake.edition_path("jeu", "open")
+    log = folder / "t" / "_delta_log"
+    (log / f"{3:020}.json").write_text("{")
+    (newest,) = [name for name in DeltaTable(folder / "t", version=2).file_uris() if name.endswith(".parquet")]
+    Path(newest).write_bytes(b"PAR1")
+    (folder / "current.json").write_text("{")
+    assert upkeep.mend(lake, "jeu") == [
+        f"{folder}/current.json: was damaged; made again from the Delta logs, with t version 1"
+    ]
+    assert values(lake) == [1]
+    assert upkeep.mend(lake, "jeu") == []
+    put(lake, 9)
+    assert len(lake.history("jeu", "open", "t")) == 3
+
+
+def test_a_pointer_that_no_log_can_mend_serves_nothing_until_data_come(tmp_path):
+    lake = Lake(tmp_path)
+    put(lake, 1)
+    folder = lake.edition_path("jeu", "open")
+    (folder / "t" / "_delta_log" / f"{0:020}.json").write_text("{")
+    (folder / "current.json").write_bytes(b"\xff")
+    assert upkeep.mend(lake, "jeu") == [
+        f"{folder}/current.json: was damaged; made again from the Delta logs, with no table"
+    ]
+    assert lake.current("jeu", "open").resources == {}
+    put(lake, 2)
+    assert values(lake) == [2]
+
+
+def test_a_sweep_keeps_what_counted_under_todays_definition_and_takes_the_rest(tmp_path):
+    lake = Lake(tmp_path)
+    put(lake, 1, definition="old")
+    put(lake, 2, definition="new")
+    put(lake, 3, definition="new")
+    put(lake, 1, edition="dropped", definition="new")
+    table = lake.edition_path("jeu", "open") / "t"
+    lake.stage("jeu", "open", "t", lambda path: pq.write_table(pa.table({"a": [4]}), path))
+    lake.stage("jeu", "open", "never_counted", lambda path: pq.write_table(pa.table({"a": [4]}), path))
+    (table / "_delta_log" / f"{3:020}.json").write_text("{")
+    assert len(list(table.glob("*.parquet"))) == 4
+    upkeep.sweep(lake, "jeu", {"open": {"t": "new", "never_counted": "new"}})
+    assert sorted(pq.read_table(path)["a"].to_pylist() for path in table.glob("*.parquet")) == [[2], [3]]
+    assert lake.editions("jeu") == ["open"]
+    assert [path.name for path in table.parent.iterdir() if path.is_dir()] == ["t"]
+    assert [entry["definition"] for entry in lake.history("jeu", "open", "t")] == ["new", "new", "old"]
+    assert DeltaTable(table).version() == 2
+
+
+def test_a_sweep_leaves_no_file_of_an_edition_that_is_still_of_the_old_definition(tmp_path):
+    lake = Lake(tmp_path)
+    put(lake, 1, definition="old")
+    upkeep.sweep(lake, "jeu", {"open": {"t": "new"}})
+    assert list(tmp_path.rglob("*.parquet")) == []
+    put(lake, 2, definition="new")
+    assert len(lake.history("jeu", "open", "t")) == 2
+
+
+def test_a_sweep_takes_from_raw_only_what_never_counted_and_nothing_where_the_log_does_not_tell(tmp_path):
+    lake = Lake(tmp_path)
+    put(lake, 1, edition="raw")
+    put(lake, 2, edition="raw")
+    table = lake.edition_path("jeu", "raw") / "t"
+    staged = lake.stage("jeu", "raw", "t", lambda path: pq.write_table(pa.table({"a": [3]}), path))
+    (table / "_delta_log" / f"{0:020}.json").rename(tmp_path / "kept")
+    upkeep.sweep(lake, "jeu", {})
+    assert len(list(table.glob("*.parquet"))) == 3
+    (tmp_path / "kept").rename(table / "_delta_log" / f"{0:020}.json")
+    upkeep.sweep(lake, "jeu", {})
+    assert len(list(table.glob("*.parquet"))) == 2
+    assert not staged.path.exists()
+    (table.parent / "current.json").unlink()
+    upkeep.sweep(lake, "jeu", {})
+    assert len(list(table.glob("*.parquet"))) == 2
+
+
 HOLDER = """
 import sys
 from pathlib import Path
@@ -175,6 +438,7 @@ from catalog.query import connect
 
 root, source = Path(sys.argv[1]), Path(sys.argv[2])
 STEWARD = frozenset({"everyone", "user:steward", "group:stewards"})
+WATCHED = ("catalog/deltalog.py", "catalog/lake.py", "catalog/upkeep.py", "ingest/editions.py", "ingest/run.py")
 
 def in_child(job):
     child = os.fork()
@@ -197,7 +461,7 @@ def ingest_once():
 def killed_at(step, count):
     def profile(frame, event, argument):
         name = frame.f_code.co_filename
-        if name.endswith(("catalog/lake.py", "ingest/run.py")):
+        if name.endswith(WATCHED):
             count[0] += 1
             if count[0] == step:
                 os.kill(os.getpid(), signal.SIGKILL)

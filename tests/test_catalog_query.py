@@ -44,15 +44,21 @@ def jeu(folder):
         "CREATE TABLE x AS SELECT 1",
         "DROP VIEW jeu.t",
         "SELECT 1; SELECT 2",
+        "EXPLAIN SELECT 1",
+        "EXPLAIN ANALYZE COPY (SELECT 1) TO '{granted}' (FORMAT parquet, USE_TMP_FILE false)",
+        "COPY (SELECT 1) TO '{granted}' (FORMAT parquet, USE_TMP_FILE false)",
         "",
         "SELEC 1",
         "SELECT * FROM jeu.u",
         "SELECT * FROM query('COPY (SELECT 1) TO ''/tmp/x''')",
     ],
 )
-def test_only_one_select_on_what_is_granted_is_answered(jeu, sql):
+def test_only_one_select_on_what_is_granted_is_answered_and_nothing_is_written(jeu, sql):
+    (granted,) = (jeu.root / "var/lake/jeu/open/t").glob("*.parquet")
+    before = granted.read_bytes()
     with pytest.raises((QueryError, duckdb.Error)):
-        select(connect(jeu.lab, EVERYONE), sql).fetchall()
+        select(connect(jeu.lab, EVERYONE), sql.replace("{granted}", str(granted))).fetchall()
+    assert granted.read_bytes() == before
 
 
 def test_the_files_of_another_edition_cannot_be_opened(jeu):
@@ -108,3 +114,23 @@ def test_bad_sql_is_an_error_with_code_1_and_no_traceback(jeu, datalab):
     assert ran.code == 1
     assert "montant" in ran.err
     assert "Traceback" not in ran.err
+
+
+def test_what_is_not_there_is_answered_with_what_is_granted(jeu, datalab):
+    assert "granted here: jeu.t" in datalab("query", "SELECT * FROM jeu.u").err
+    jeu.grant(
+        "jeu", {"open": {"t": {"keep": ["code"]}}}, {"to": "user:steward", "edition": "raw", "until": "2999-01-01"}
+    )
+    assert "nothing is granted here" in datalab("query", "SELECT * FROM jeu.t").err
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "table", "parquet"])
+def test_two_columns_of_one_name_are_refused_rather_than_one_of_them_lost(jeu, datalab, form):
+    ran = datalab("query", "SELECT a.nom, b.code AS nom FROM jeu.t a, jeu.t b", "--format", form)
+    assert (ran.code, ran.out) == (1, "")
+    assert "two columns of the answer are called 'nom'" in ran.err
+
+
+def test_json_has_no_nan(jeu, datalab):
+    ran = datalab("query", "SELECT 'NaN'::DOUBLE AS a, [1.5, 'inf'::DOUBLE] AS b, 1.10 AS c", "--format", "json")
+    assert json.loads(ran.out) == [{"a": "nan", "b": [1.5, "inf"], "c": 1.1}]

@@ -103,6 +103,12 @@ def test_ingest_prints_its_table_and_a_failing_source_makes_the_exit_code_1(fold
     assert datalab("query", "SELECT 1 AS un").code == 0
 
 
+def test_a_lab_without_datasets_says_so(folder, datalab):
+    ran = datalab("ingest")
+    assert ran.code == 1
+    assert f"{folder.root}/datasets: no descriptor there" in ran.err
+
+
 def test_errors_have_one_root():
     assert issubclass(DatalabError, Exception)
     assert click.ClickException not in DatalabError.__mro__

@@ -10,33 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalog.query import connect
-from ingest.run import ingest
-from policies.model import RAW
-
-STEWARD = frozenset({"everyone", "user:steward", "group:stewards"})
-
-
-def bring(folder, content: str | bytes, **resource: object):
-    """Ingest one table `jeu.t`; returns its receipt, or the error."""
-    folder.table("jeu", content, **resource)
-    folder.grant("jeu", {}, {"to": "user:steward", "edition": RAW, "until": "2999-01-01"})
-    (outcome,) = ingest(folder.lab, "jeu", lambda _: None)
-    if outcome.error is not None:
-        return outcome.error
-    return folder.lab.lake.current("jeu", RAW).resources["t"].receipt
-
-
-def rows(folder, table: str = "jeu.t") -> list[tuple]:
-    return connect(folder.lab, STEWARD).execute(f"SELECT * FROM {table}").fetchall()
-
 
 def column(folder, values: list[str], name: str = "v", **resource: object) -> tuple[str, list]:
     """The proven type of a column with these values, and the values as they are in the lake."""
     text = io.StringIO()
     csv.writer(text, delimiter=";").writerows([["n", name], *([str(i), value] for i, value in enumerate(values))])
-    receipt = bring(folder, text.getvalue(), **resource)
-    return receipt["columns"][1]["type"], [row[1] for row in rows(folder)]
+    receipt = folder.bring(text.getvalue(), **resource)
+    return receipt["columns"][1]["type"], [row[1] for row in folder.rows()]
 
 
 @pytest.mark.parametrize(
@@ -120,21 +100,21 @@ def test_white_space_in_text_is_kept_and_alone_in_a_typed_column_is_null(folder)
 
 
 def test_a_declared_type_rejects_the_rows_that_break_it_with_line_and_reason(folder):
-    receipt = bring(folder, 'n;note\n1;"deux\nlignes"\nx;b\n3;c\n', columns={"n": {"type": "integer"}})
+    receipt = folder.bring('n;note\n1;"deux\nlignes"\nx;b\n3;c\n', columns={"n": {"type": "integer"}})
     assert (receipt["rows_in"], receipt["rows_out"], receipt["rejected"]) == (3, 2, 1)
     assert receipt["rejects"] == [{"line": 4, "reason": "n: expected integer, found x", "text": "x | b"}]
-    assert rows(folder, "jeu.t_rejects") == [(4, "n: expected integer, found x", "x | b")]
+    assert folder.rows("jeu.t_rejects") == [(4, "n: expected integer, found x", "x | b")]
 
 
 def test_rejects_of_a_corrected_source_go_away(folder):
     declared = {"n": {"type": "integer"}}
-    bring(folder, "n;m\n1;a\nx;b\n3;c\n", columns=declared)
-    bring(folder, "n;m\n1;a\n2;b\n3;c\n", columns=declared)
-    assert rows(folder, "jeu.t_rejects") == []
+    folder.bring("n;m\n1;a\nx;b\n3;c\n", columns=declared)
+    folder.bring("n;m\n1;a\n2;b\n3;c\n", columns=declared)
+    assert folder.rows("jeu.t_rejects") == []
 
 
 def test_a_declared_column_that_is_not_there_is_named(folder):
-    error = bring(folder, "n;m\n1;2\n", columns={"nn": {"type": "integer"}})
+    error = folder.bring("n;m\n1;2\n", columns={"nn": {"type": "integer"}})
     assert "the column 'nn' is not in the source; did you mean 'n'" in error
 
 
@@ -147,7 +127,7 @@ def test_a_tableschema_rejects_what_breaks_its_types_and_constraints(folder):
     )
     text = "jour,nom,genre,k\n2024-01-01,x,a,AB\n2024-01-32,x,a,AB\n2024-01-01,,a,AB\n2024-01-01,x,c,AB\n"
     text += "2024-01-01,x,b{c},abc\n2024-01-02,y,,\n2024-01-03,z,a,CD\n2024-01-04,z,a,CD\n"
-    receipt = bring(folder, text, tableschema="schema.json")
+    receipt = folder.bring(text, tableschema="schema.json")
     assert [(reject["line"], reject["reason"]) for reject in receipt["rejects"]] == [
         (3, "jour: expected date, found 2024-01-32"),
         (4, "nom: a value is required, found nothing"),
@@ -158,7 +138,7 @@ def test_a_tableschema_rejects_what_breaks_its_types_and_constraints(folder):
 
 def test_a_column_that_the_tableschema_requires_and_the_file_lacks_is_an_error(folder):
     folder.write("schema.json", '{"fields": [{"name": "jour", "constraints": {"required": true}}]}')
-    assert "requires the column 'jour'" in bring(folder, "a,b\n1,2\n", tableschema="schema.json")
+    assert "requires the column 'jour'" in folder.bring("a,b\n1,2\n", tableschema="schema.json")
 
 
 CELLS = st.text(
@@ -177,6 +157,6 @@ def test_any_table_written_as_csv_is_accounted_for_and_text_reads_back_equal(fol
     writer = csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL)
     writer.writerows([["col_a", "col_b", "col_c"], *table])
     declared = {name: {"type": "text"} for name in ("col_a", "col_b", "col_c")}
-    receipt = bring(folder, text.getvalue(), columns=declared, read={"delimiter": delimiter})
+    receipt = folder.bring(text.getvalue(), columns=declared, read={"delimiter": delimiter})
     assert receipt["rows_in"] == receipt["rows_out"] + receipt["rejected"] == len(table)
-    assert rows(folder) == [tuple(cell or None for cell in row) for row in table]
+    assert folder.rows() == [tuple(cell or None for cell in row) for row in table]

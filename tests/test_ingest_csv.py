@@ -6,26 +6,9 @@ import codecs
 
 import pytest
 
-from catalog.query import connect
 from ingest.readers.csv import count_records
-from ingest.run import ingest
-from policies.model import RAW
 
-STEWARD = frozenset({"everyone", "user:steward", "group:stewards"})
 TEXT = "commune;nom;montant\n76351;Le Havre – cœur;12,50\n76540;Rouen « été »;7\n"
-
-
-def bring(folder, content: str | bytes, **resource: object):
-    folder.table("jeu", content, **resource)
-    folder.grant("jeu", {}, {"to": "user:steward", "edition": RAW, "until": "2999-01-01"})
-    (outcome,) = ingest(folder.lab, "jeu", lambda _: None)
-    if outcome.error is not None:
-        return outcome.error
-    return folder.lab.lake.current("jeu", RAW).resources["t"].receipt
-
-
-def rows(folder) -> list[tuple]:
-    return connect(folder.lab, STEWARD).execute("SELECT * FROM jeu.t").fetchall()
 
 
 @pytest.mark.parametrize(
@@ -40,15 +23,15 @@ def rows(folder) -> list[tuple]:
     ],
 )
 def test_the_encoding_is_found_and_the_text_is_right(folder, content, encoding):
-    receipt = bring(folder, content)
+    receipt = folder.bring(content)
     assert receipt["dialect"]["encoding"] == encoding
-    assert rows(folder)[1][1] == "Rouen « été »"
+    assert folder.rows()[1][1] == "Rouen « été »"
     assert [column["type"] for column in receipt["columns"]] == ["text", "text", "decimal(18,2)"]
 
 
 def test_an_accent_that_comes_late_decides_the_encoding(folder):
     content = b"a;b\n" + b"1;x\n" * 2_000_000 + "2;été\n".encode("cp1252")
-    assert bring(folder, content)["dialect"]["encoding"] == "cp1252"
+    assert folder.bring(content)["dialect"]["encoding"] == "cp1252"
 
 
 @pytest.mark.parametrize("delimiter", [";", ",", "\t", "|"])
@@ -56,64 +39,64 @@ def test_an_accent_that_comes_late_decides_the_encoding(folder):
 def test_the_delimiter_and_the_line_end_are_found(folder, delimiter, end):
     lines = [["code", "nom"], ["01", "Ain, et; autres"], ["02", 'dit "Aisne"']]
     quoted = [['"' + cell.replace('"', '""') + '"' for cell in line] for line in lines]
-    receipt = bring(folder, end.join(delimiter.join(line) for line in quoted) + end)
+    receipt = folder.bring(end.join(delimiter.join(line) for line in quoted) + end)
     assert receipt["dialect"]["delimiter"] == delimiter
-    assert rows(folder) == [("01", "Ain, et; autres"), ("02", 'dit "Aisne"')]
+    assert folder.rows() == [("01", "Ain, et; autres"), ("02", 'dit "Aisne"')]
 
 
 def test_titles_above_the_header_are_passed_over(folder):
-    receipt = bring(folder, "Subventions 2024;;\nSource : Région;;\n\nnom;montant;an\nA;1;2024\nB;2;2024\n")
+    receipt = folder.bring("Subventions 2024;;\nSource : Région;;\n\nnom;montant;an\nA;1;2024\nB;2;2024\n")
     assert receipt["dialect"]["header_row"] == 4
-    assert rows(folder) == [("A", 1, 2024), ("B", 2, 2024)]
+    assert folder.rows() == [("A", 1, 2024), ("B", 2, 2024)]
 
 
 def test_a_declared_header_row_is_taken(folder):
-    bring(folder, "a;b\nnom;montant\nA;1\n", read={"header_row": 2})
-    assert rows(folder) == [("A", 1)]
+    folder.bring("a;b\nnom;montant\nA;1\n", read={"header_row": 2})
+    assert folder.rows() == [("A", 1)]
 
 
 def test_short_and_long_rows_are_rejected_with_their_line(folder):
-    receipt = bring(folder, 'a;b;c\n1;"x\ny";3\n4;5\n6;7;8;9\n10;11;12\n13;14;15\n')
+    receipt = folder.bring('a;b;c\n1;"x\ny";3\n4;5\n6;7;8;9\n10;11;12\n13;14;15\n')
     assert (receipt["rows_in"], receipt["rows_out"]) == (5, 3)
     assert [(reject["line"], reject["text"]) for reject in receipt["rejects"]] == [(4, "4;5"), (5, "6;7;8;9")]
     assert "Expected Number of Columns: 3 Found: 2" in receipt["rejects"][0]["reason"]
 
 
 def test_a_quote_within_a_field_is_text(folder):
-    receipt = bring(folder, 'n;dim\n1;5" tuyau\n2;x\n3;12" de large\n')
-    assert rows(folder) == [(1, '5" tuyau'), (2, "x"), (3, '12" de large')]
+    receipt = folder.bring('n;dim\n1;5" tuyau\n2;x\n3;12" de large\n')
+    assert folder.rows() == [(1, '5" tuyau'), (2, "x"), (3, '12" de large')]
     assert receipt["rows_in"] == 3
 
 
 def test_mixed_line_ends_are_read_by_the_careful_reader(folder):
-    receipt = bring(folder, "a;b\n1;2\r\n3;4\n5;6\r\n")
-    assert rows(folder) == [(1, 2), (3, 4), (5, 6)]
+    receipt = folder.bring("a;b\n1;2\r\n3;4\n5;6\r\n")
+    assert folder.rows() == [(1, 2), (3, 4), (5, 6)]
     assert receipt["rows_in"] == receipt["rows_out"] == 3
 
 
 def test_a_quote_that_is_never_closed_is_named_with_its_line(folder):
-    said = bring(folder, 'a;b\n1;2\n3;"4\n' + "5;6\n" * 50)
+    said = folder.bring('a;b\n1;2\n3;"4\n' + "5;6\n" * 50)
     assert "line 3: a quote is opened here and never closed" in said
 
 
 def test_duplicate_empty_and_odd_names_become_distinct_ones(folder):
-    receipt = bring(folder, "nom;Nom;;montant (€);a,b\nA;B;C;1;2\n")
+    receipt = folder.bring("nom;Nom;;montant (€);a,b\nA;B;C;1;2\n")
     assert [column["name"] for column in receipt["columns"]] == ["nom", "Nom_2", "column_3", "montant_€", "a_b"]
     assert [column["source_name"] for column in receipt["columns"]] == ["nom", "Nom", "", "montant (€)", "a,b"]
 
 
 def test_blank_lines_are_no_rows(folder):
-    assert bring(folder, "a;b\n\n1;2\n\n\n3;4\n\n")["rows_in"] == 2
+    assert folder.bring("a;b\n\n1;2\n\n\n3;4\n\n")["rows_in"] == 2
 
 
 def test_a_file_of_one_column_is_read(folder):
-    bring(folder, "code\n01001\n01002\n")
-    assert rows(folder) == [("01001",), ("01002",)]
+    folder.bring("code\n01001\n01002\n")
+    assert folder.rows() == [("01001",), ("01002",)]
 
 
 def test_formulas_are_stored_as_they_are(folder):
-    bring(folder, 'a;b\n=HYPERLINK("http://x");1\n')
-    assert rows(folder)[0][0] == '=HYPERLINK("http://x")'
+    folder.bring('a;b\n=HYPERLINK("http://x");1\n')
+    assert folder.rows()[0][0] == '=HYPERLINK("http://x")'
 
 
 @pytest.mark.parametrize(
@@ -128,9 +111,9 @@ def test_formulas_are_stored_as_they_are(folder):
     ],
 )
 def test_what_is_no_table_is_refused_and_the_last_good_snapshot_stays(folder, content, said):
-    bring(folder, TEXT)
-    assert said in bring(folder, content)
-    assert len(rows(folder)) == 2
+    folder.bring(TEXT)
+    assert said in folder.bring(content)
+    assert len(folder.rows()) == 2
 
 
 def test_records_are_counted_by_quotes_and_line_ends_across_chunks(tmp_path, monkeypatch):
@@ -139,3 +122,79 @@ def test_records_are_counted_by_quotes_and_line_ends_across_chunks(tmp_path, mon
     for size in range(1, 12):
         monkeypatch.setattr("ingest.readers.csv._CHUNK", size)
         assert count_records(path, 1, '"') == 4, size
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("nom;v\nLópez;1\nFernández;2\nMuñoz;3\n", "cp1252"),
+        ("nom;v\nMUÑOZ;1\nPEÑA;2\n", "cp1252"),
+        ("nom;v\nCœur;1\nbœuf;2\n", "iso8859_15"),
+        ("nom;v\nCœur;1\nl’été;2\n", "cp1252"),
+        ("nom;v\nÉTÉ;1\nHAÏTI;2\n", "mac_roman"),
+        ("nom;v\nÉTÉ;1\nNoël;2\n", "cp850"),
+    ],
+)
+def test_among_legacy_encodings_the_one_that_makes_words_is_taken(folder, text, encoding):
+    assert folder.bring(text.encode(encoding))["dialect"]["encoding"] == encoding
+    assert folder.rows()[0][0] == text.splitlines()[1].split(";")[0]
+
+
+def test_one_broken_byte_in_utf_8_rejects_its_row_and_leaves_the_others_as_they_are(folder):
+    content = "nom;v\nÉtretat;1\nFécamp;2\n".encode() + "Yébleron;3\n".encode("cp1252") + b"Rouen;4\n"
+    receipt = folder.bring(content)
+    assert receipt["dialect"]["encoding"] == "utf-8"
+    assert [row[0] for row in folder.rows()] == ["Étretat", "Fécamp", "Rouen"]
+    assert [reject["line"] for reject in receipt["rejects"]] == [4]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_rejects_have_the_line_they_stand_on_whatever_the_line_ends(folder, end):
+    lines = ["a;b;c", "", "1;2;3", "4;5", "1;2;3", "", "4;5", "1;2;3", "4;5", "1;2;3"]
+    receipt = folder.bring(end.join(lines) + end)
+    assert [(reject["line"], reject["text"]) for reject in receipt["rejects"]] == [(4, "4;5"), (7, "4;5"), (9, "4;5")]
+
+
+def test_a_delimiter_at_the_end_of_every_row_of_data_is_no_column(folder):
+    folder.bring("code;nom;ville\n1;a;X;\n2;b;Y;\n3;c;Z;\n")
+    assert folder.rows() == [("1", "a", "X"), ("2", "b", "Y"), ("3", "c", "Z")]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a;b;c\n1;2;3;4\n5;6;7;8\n9;10;11;12\n",
+        "id;nom;;;\n1;a;b;c;d\n2;e;f;g;h\n3;e;f;g;h\n",
+        "a;b;c;d;e\n1;2;3\n4;5;6\n7;8;9\n",
+    ],
+)
+def test_a_row_that_may_be_the_header_is_never_passed_over_in_silence(folder, content):
+    assert "declare header_row under read:" in folder.bring(content)
+
+
+def test_a_row_with_a_stray_quote_is_rejected_alone_and_with_its_text(folder):
+    receipt = folder.bring('m;b\n1.5;x\n1.5;"y"\n2;"abc"x\n3.125;z\n', columns={"m": {"type": "decimal"}})
+    assert [(reject["line"], reject["text"]) for reject in receipt["rejects"]] == [(4, '2;"abc"x')]
+    assert [str(row[0]) for row in folder.rows()] == ["1.500", "1.500", "3.125"]
+
+
+def test_spaces_before_a_quote_are_kept_with_it(folder):
+    folder.bring('n;nom\n1; "Le Bistrot"\n2;x\n')
+    assert folder.rows()[0][1] == ' "Le Bistrot"'
+
+
+def test_a_line_feed_in_the_first_record_of_a_quoted_file_with_crlf_is_kept(folder):
+    content = codecs.BOM_UTF8 + b'"id";"adresse"\r\n"1";"Mairie\n1 rue X"\r\n"2";"b"\r\n"3";"c"\r\n'
+    assert folder.bring(content)["rejected"] == 0
+    assert folder.rows()[0] == ("1", "Mairie\n1 rue X")
+
+
+def test_french_money_is_a_decimal(folder):
+    assert folder.bring("n;m\n1;1 234,50\n2;12,00\n3;1 000 000,5\n")["columns"][1]["type"] == "decimal(18,2)"
+    assert [str(row[1]) for row in folder.rows()] == ["1234.50", "12.00", "1000000.50"]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-16", "no-such-encoding"])
+def test_a_declared_encoding_that_does_not_hold_is_an_error_that_says_so(folder, encoding):
+    content = "nom;n\n" + "abcdefghijk;1\n" * 30_000 + "HAÏTI;2\n"
+    assert f"cannot be read as {encoding}" in folder.bring(content, read={"encoding": encoding})

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from catalog.query import connect
 from ingest.run import ingest
-from policies.errors import DocumentError
+from policies.errors import DocumentError, LakeError
 
 EVERYONE = frozenset({"everyone"})
 PARTNER = frozenset({"everyone", "user:partner", "group:partners"})
@@ -153,9 +157,9 @@ def test_an_edition_that_cannot_be_built_changes_no_data(jeu, table, said):
     assert said in outcome.error
     assert len(select(jeu, EVERYONE)) == 2
     assert len(select(jeu, STEWARD)) == 3
-    # What the partners saw was built by a policy that no longer holds
+    # What the partners saw was built by a policy that no longer holds: it is not served, and not on the disk
     assert [granted.edition for granted in jeu.lab.granted(PARTNER)] == ["open"]
-    assert len(list((jeu.root / "var/lake").rglob("*.parquet"))) == 3
+    assert sorted(path.parts[-3] for path in (jeu.root / "var/lake").rglob("*.parquet")) == ["open", "raw"]
 
 
 def test_data_that_no_edition_can_be_built_from_leave_every_edition_as_it_was(jeu):
@@ -191,7 +195,7 @@ def test_a_missing_file_is_named_and_the_other_resources_come_in(folder):
     assert there.status == "ingested"
 
 
-def test_an_xlsx_a_geojson_and_their_types_come_in(folder):
+def test_a_geojson_and_its_types_come_in(folder):
     folder.write(
         "sources/points.geojson",
         '{"type": "FeatureCollection", "features": ['
@@ -210,7 +214,7 @@ def test_an_xlsx_a_geojson_and_their_types_come_in(folder):
     assert {column["name"]: column["type"] for column in receipt["columns"]} == {
         "code": "text",
         "n": "integer",
-        "jour": "text",
+        "jour": "date",
         "geometry": "geometry",
     }
 
@@ -223,3 +227,248 @@ def test_a_file_that_is_no_spreadsheet_is_refused(folder):
 def test_a_file_that_is_no_geojson_is_refused(folder):
     folder.table("jeu", b"a;b\n1;2\n", name="data.geojson")
     assert "cannot be read as GeoJSON" in run(folder)[0].error
+
+
+def parquet(folder, edition: str, table: str = "t") -> list[Path]:
+    return sorted((folder.root / "var/lake/jeu" / edition / table).glob("*.parquet"))
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def zero(path: Path) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, cut, zero])
+def test_a_raw_file_that_is_lost_or_damaged_is_made_again_from_the_source(jeu, harm):
+    run(jeu)
+    (path,) = parquet(jeu, "raw")
+    harm(path)
+    (outcome,) = run(jeu)
+    assert outcome.error is None
+    assert outcome.repaired == ("jeu.t: the raw table is gone or damaged; the source is read again",)
+    assert len(select(jeu, STEWARD)) == 3
+    assert len(jeu.lab.lake.history("jeu", "raw", "t")) == 2
+    assert run(jeu)[0].status == "unchanged"
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, cut, zero])
+def test_an_edition_file_that_is_lost_or_damaged_is_built_again_even_with_the_source_down(jeu, harm):
+    run(jeu)
+    (path,) = parquet(jeu, "open")
+    harm(path)
+    (jeu.root / "sources/data.csv").unlink()
+    (outcome,) = run(jeu)
+    assert "no such file" in outcome.error
+    assert outcome.editions == ("open",)
+    assert select(jeu, EVERYONE) == [(2024, 100), (2024, 5000)]
+
+
+def test_lost_rejects_are_made_again_too(folder):
+    folder.table("jeu", "n;a\n1;2\nx;3\n4;5\n", columns={"n": {"type": "integer"}})
+    folder.grant("jeu", {}, *GRANTS[2:])
+    assert run(folder)[0].rejected == 1
+    parquet(folder, "raw", "t_rejects")[0].unlink()
+    assert run(folder)[0].error is None
+    assert select(folder, STEWARD, "SELECT line FROM jeu.t_rejects") == [(3,)]
+
+
+@pytest.mark.parametrize("edition", ["raw", "open"])
+def test_a_damaged_pointer_is_mended_from_the_log_keeps_the_history_and_says_so(jeu, edition):
+    run(jeu)
+    jeu.table("jeu", TEXT + "80295478500013;A;2025-01-01;60\n")
+    run(jeu)
+    pointer = jeu.root / "var/lake/jeu" / edition / "current.json"
+    whole = json.loads(pointer.read_text())
+    pointer.write_text(pointer.read_text()[:99])
+    with pytest.raises(LakeError, match="damaged"):
+        jeu.lab.granted(STEWARD)
+    said = []
+    (outcome,) = ingest(jeu.lab, "jeu", said.append)
+    assert outcome.error is None
+    assert (
+        outcome.repaired == (said[0],) == (f"{pointer}: was damaged; made again from the Delta logs, with t version 1",)
+    )
+    assert len(jeu.lab.lake.history("jeu", edition, "t")) == 2
+    mended = json.loads(pointer.read_text())
+    for one in (mended, whole):
+        one["resources"]["t"].pop("committed")  # the log's own time, at most seconds away
+    assert mended == whole
+    assert len(select(jeu, EVERYONE)) == 3
+    assert len(select(jeu, STEWARD)) == 4
+
+
+def test_a_receipt_that_cannot_be_read_makes_the_source_be_read_again(jeu):
+    run(jeu)
+    pointer = jeu.root / "var/lake/jeu/raw/current.json"
+    current = json.loads(pointer.read_text())
+    current["resources"]["t"]["receipt"] = {"sha256": 3}
+    pointer.write_text(json.dumps(current))
+    assert [(one.status, one.error) for one in run(jeu)] == [("ingested", None)]
+    assert len(select(jeu, STEWARD)) == 3
+
+
+def test_a_damaged_log_fails_its_resource_by_name_and_not_the_others(folder):
+    def write(rows: str) -> None:
+        for name in ("t", "u"):
+            folder.write(f"sources/{name}.csv", f"n;a\n{rows}")
+
+    write("1;2\n")
+    folder.describe("jeu", {name: {"source": {"file": f"sources/{name}.csv"}} for name in ("t", "u")})
+    run(folder)
+    log = folder.root / "var/lake/jeu/raw/t/_delta_log"
+    (log / f"{0:020}.json").write_text("{")
+    write("1;2\n3;4\n")
+    harmed, sane = run(folder)
+    assert f"{log.parent}: its Delta log is damaged" in harmed.error
+    assert sane.status == "ingested"
+    (log / f"{0:020}.json").unlink()
+    log.rmdir()
+    assert [one.status for one in run(folder)] == ["ingested", "unchanged"]
+
+
+KILLED_BEFORE = """
+import os, sys
+from pathlib import Path
+import ingest.run
+from catalog.lab import Lab
+
+def profile(frame, event, argument):
+    code = frame.f_code
+    if event == "call" and code.co_name == sys.argv[2] and code.co_filename.startswith(os.getcwd() + "/"):
+        os._exit(9)
+
+sys.setprofile(profile)
+list(ingest.run.ingest(Lab.open(Path(sys.argv[1])), "jeu", lambda _: None))
+"""
+
+
+def run_killed_before(folder, function: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED_BEFORE, str(folder.root), function],
+        cwd=Path(__file__).parents[1],
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 9
+
+
+NARROWED = {**EDITIONS, "partner": {"t": {"keep": ["montant"]}}}
+
+
+def test_a_job_killed_before_it_took_away_what_the_policy_dropped_leaves_that_to_the_next(jeu):
+    run(jeu)
+    jeu.grant("jeu", NARROWED, *GRANTS)
+    run_killed_before(jeu, "sweep")
+    assert len(parquet(jeu, "partner")) == 2
+    assert run(jeu)[0].status == "unchanged"
+    (only,) = parquet(jeu, "partner")
+    assert b"siret" not in only.read_bytes()
+
+
+@pytest.mark.parametrize("step", ["commit_editions", "append", "_replace"])
+def test_what_a_killed_job_staged_under_a_policy_that_is_taken_back_does_not_stay(jeu, step):
+    jeu.grant("jeu", NARROWED, *GRANTS)
+    run(jeu)
+    jeu.grant("jeu", EDITIONS, *GRANTS)
+    run_killed_before(jeu, step)
+    assert len(parquet(jeu, "partner")) == 2
+    jeu.grant("jeu", NARROWED, *GRANTS)
+    assert run(jeu)[0].status == "unchanged"
+    (only,) = parquet(jeu, "partner")
+    assert b"siret" not in only.read_bytes()
+
+
+def test_a_narrowed_policy_takes_effect_with_the_source_down(jeu):
+    run(jeu)
+    (jeu.root / "sources/data.csv").unlink()
+    jeu.grant("jeu", NARROWED, *GRANTS)
+    (outcome,) = run(jeu)
+    assert (outcome.status, outcome.editions) == ("failed", ("partner",))
+    assert select(jeu, PARTNER) == [(100,), (5000,), (40,)]
+    (only,) = parquet(jeu, "partner")
+    assert b"siret" not in only.read_bytes()
+
+
+def test_both_are_told_when_the_source_is_down_and_the_policy_wrong(jeu):
+    run(jeu)
+    (jeu.root / "sources/data.csv").unlink()
+    jeu.grant("jeu", {**EDITIONS, "partner": {"t": {"keep": ["nm"]}}}, *GRANTS)
+    error = run(jeu)[0].error
+    assert "no such file" in error
+    assert "unknown column 'nm'" in error
+
+
+def test_a_policy_may_name_a_column_that_comes_with_the_new_data(jeu):
+    run(jeu)
+    jeu.grant("jeu", {**EDITIONS, "partner": {"t": {"keep": ["commune"]}}}, *GRANTS)
+    jeu.table("jeu", TEXT.replace("montant\n", "montant;commune\n").replace("0\n", "0;Rouen\n"))
+    assert run(jeu)[0].error is None
+    assert select(jeu, PARTNER) == [("Rouen",)] * 3
+
+
+def test_a_policy_file_that_is_taken_away_takes_its_editions_with_it(jeu):
+    run(jeu)
+    (jeu.root / "policies/jeu.yaml").unlink()
+    run(jeu)
+    assert [path.name for path in (jeu.root / "var/lake/jeu").iterdir() if path.is_dir()] == ["raw"]
+
+
+def test_a_resource_taken_out_of_the_descriptor_is_served_at_no_door_and_leaves_the_editions(jeu):
+    source = {"source": {"file": "sources/data.csv"}}
+    jeu.describe("jeu", {"t": source, "u": source})
+    jeu.grant("jeu", {**EDITIONS, "open": {name: {"keep": ["montant"]} for name in ("t", "u")}}, *GRANTS)
+    run(jeu)
+    jeu.describe("jeu", {"t": source})
+    granted = jeu.lab.granted(STEWARD)
+    assert [(one.edition, list(one.current.resources)) for one in granted] == [("open", ["t"]), ("raw", ["t"])]
+    assert parquet(jeu, "open", "u") != []
+    run(jeu)
+    assert not (jeu.root / "var/lake/jeu/open/u").exists()
+    assert parquet(jeu, "raw", "u") != []
+
+
+def test_a_broken_descriptor_grants_nothing_and_is_told(jeu):
+    run(jeu)
+    jeu.write("datasets/jeu.yaml", "title: [\n")
+    said = []
+    assert jeu.lab.granted(STEWARD, left_out=said.append) == jeu.lab.granted(STEWARD) == ()
+    assert ["jeu.yaml:2: not valid YAML" in str(error) for error in said] == [True]
+
+
+def test_the_folder_of_what_is_produced_is_closed_to_others_even_if_it_was_there_before(folder):
+    (folder.root / "var").mkdir()
+    (folder.root / "var").chmod(0o755)
+    assert folder.lab.var.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_year_is_the_same_whatever_the_time_zone_of_the_host(folder, datalab):
+    folder.table("jeu", "quand;n\n2023-12-31T23:30:00Z;1\n2024-01-01T00:30:00+02:00;2\n")
+    folder.grant("jeu", {"open": {"t": {"keep": ["quand", "n"], "generalise": {"quand": "year"}}}})
+    assert datalab("ingest", TZ="Asia/Tokyo").code == 0
+    assert select(folder, EVERYONE) == [(2023, 1), (2023, 2)]
+
+
+def test_the_engine_spills_into_the_lab_and_not_where_the_command_was_called(jeu):
+    jeu.grant("jeu", {"open": {"t": {"keep": ["nom"], "where": "nom = current_setting('temp_directory')"}}})
+    spill = jeu.root / "var/tmp/jeu/spill"
+    jeu.table("jeu", f"nom;n\n{spill};1\n.tmp;2\n")
+    assert run(jeu)[0].error is None
+    assert select(jeu, EVERYONE) == [(str(spill),)]
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(jeu):
+    run(jeu)
+    source = jeu.root / "sources/data.csv"
+    source.write_text(TEXT + "80295478500013;A;2025-01-01;60\n")
+
+    def change(step: str) -> None:
+        if "type" in step:
+            source.write_text(source.read_text() + "80295478500013;A;2025-01-02;61\n")
+
+    (outcome,) = ingest(jeu.lab, "jeu", change)
+    assert outcome.error == f"{source}: the file changed while it was read; try again"
+    assert len(select(jeu, STEWARD)) == 3
+    assert len(parquet(jeu, "raw")) == 1

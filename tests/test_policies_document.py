@@ -64,3 +64,16 @@ def test_an_empty_file_and_a_missing_file_are_errors(folder):
     folder.write("policies/jeu.yaml", "# nothing\n")
     assert "the file is empty" in error_of(folder, "policies/jeu.yaml", Policy)
     assert "no such file" in error_of(folder, "policies/none.yaml", Policy)
+
+
+def test_an_address_that_cannot_be_fetched_is_named_as_such(folder):
+    folder.describe("jeu", {"t": {"source": {"url": "ftp://example.org/x.csv"}}})
+    assert "'resources.t.source.url': URL scheme should be 'http' or 'https'" in error_of(folder, "datasets/jeu.yaml")
+
+
+@pytest.mark.parametrize(
+    "text", ["? [a, b]\n: 1\n", "a: &a [*a]\n", "a: " + "[" * 5000 + "]" * 5000 + "\n", "[1, 2]\n"]
+)
+def test_a_document_that_is_no_mapping_of_plain_keys_is_an_error(folder, text):
+    folder.write("policies/jeu.yaml", text)
+    assert "policies/jeu.yaml:1" in error_of(folder, "policies/jeu.yaml", Policy)

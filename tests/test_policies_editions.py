@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -88,6 +94,60 @@ def test_the_key_file_is_made_once_and_only_its_owner_reads_it(tmp_path, monkeyp
     assert len(key) == 32
     assert pseudonym_key(path) == key
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+MAKER = """
+import sys
+from pathlib import Path
+from policies.keys import pseudonym_key
+print("ready", flush=True)
+sys.stdin.readline()
+print(pseudonym_key(Path(sys.argv[1])).hex())
+"""
+
+
+def test_jobs_that_need_the_key_at_the_same_moment_all_get_the_same_one(tmp_path, monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    path = tmp_path / "keys" / "pseudonym.key"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    makers = [
+        subprocess.Popen([sys.executable, "-c", MAKER, str(path)], cwd=Path(__file__).parents[1], **pipes)
+        for _ in range(6)
+    ]
+    for maker in makers:
+        assert maker.stdout.readline() == "ready\n"
+    for maker in makers:
+        maker.stdin.write("\n")
+        maker.stdin.flush()
+    given = {maker.communicate(timeout=60)[0] for maker in makers}
+    assert given == {pseudonym_key(path).hex() + "\n"}
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("step", ["token_hex", "link"])
+def test_a_key_that_another_job_made_meanwhile_is_neither_emptied_nor_replaced(tmp_path, monkeypatch, step):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    path = tmp_path / "pseudonym.key"
+    others = []
+    module = {"token_hex": secrets, "link": os}[step]
+    real = getattr(module, step)
+
+    def interrupted(*arguments):
+        monkeypatch.setattr(module, step, real)
+        others.append(pseudonym_key(path))  # the other job comes and goes within this step of ours
+        return real(*arguments)
+
+    monkeypatch.setattr(module, step, interrupted)
+    assert [pseudonym_key(path)] == others == [pseudonym_key(path)]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("content", [b"", b"hunter2", b"\xff\xfe"])
+def test_a_key_file_of_another_form_is_refused_by_name(tmp_path, monkeypatch, content):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    (tmp_path / "k").write_bytes(content)
+    with pytest.raises(DocumentError, match=f"{tmp_path}/k: expected a key"):
+        pseudonym_key(tmp_path / "k")
 
 
 def test_a_key_of_another_form_is_refused_without_being_shown(tmp_path, monkeypatch):

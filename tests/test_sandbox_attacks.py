@@ -96,7 +96,7 @@ def targets(tmp_path_factory):
                 "port": tcp.getsockname()[1],
                 "abstract": abstract,
                 "pid": os.getpid(),
-                "granted": "/data/irve/open/current.json",
+                "granted": profile_for(lab).mounts[-1].target,
             },
         )
 
@@ -132,17 +132,17 @@ def outside(targets):
 def in_a_jail_of_nobody(targets):
     """The other way in: made by a user who is not root, through a user namespace."""
     lab, aims = targets
-    edition = profile_for(lab).mounts[-1]
+    granted = profile_for(lab).mounts[-1]
     folder = Path(tempfile.mkdtemp(prefix="datalab-test-"))
     try:
-        shutil.copytree(edition.source, folder / "edition")
+        shutil.copy(granted.source, folder / "granted")
         (folder / "home").mkdir()
         for path in (folder, *folder.rglob("*")):
             os.chown(path, *((65534, 65534) if os.geteuid() == 0 else (-1, -1)))
         profile = Profile(
             uid=None,
             home=folder / "home",
-            mounts=(Mount(folder / "edition", edition.target),),
+            mounts=(Mount(folder / "granted", granted.target),),
             files={"/opt/datalab/lab.py": b""},
             env={"PATH": "/usr/bin"},
             seccomp=program(),

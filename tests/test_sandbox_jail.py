@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from fixtures_sandbox import profile_for
+from fixtures_sandbox import POLICY, VENV, commit, profile_for
 
 from policies.errors import DeniedError, DocumentError, SandboxError, UsageError
 from sandbox.homes import home_of
@@ -18,7 +18,10 @@ from sandbox.settings import SandboxSettings
 PROFILE = Profile(
     uid=1_900_000_007,
     home=Path("/srv/lab/var/homes/ada"),
-    mounts=(Mount(Path("/srv/venv"), "/opt/venv"), Mount(Path("/srv/lab/var/lake/irve/open"), "/data/irve/open")),
+    mounts=(
+        Mount(Path("/srv/venv"), "/opt/venv"),
+        Mount(Path("/srv/lab/var/lake/irve/open/t/1.parquet"), "/data/irve/open/t/1.parquet"),
+    ),
     files={"/etc/passwd": b"lab", "/data/datasets.json": b"[]"},
     env={"HOME": "/home/lab"},
     seccomp=b"program",
@@ -38,8 +41,8 @@ REST = (
     "--hostname datalab --new-session --die-with-parent --clearenv "
     f"{SYSTEM} "
     "--size 1048576 --perms 1777 --tmpfs /tmp --size 67108864 --perms 1777 --tmpfs /dev/shm "
-    "--perms 0755 --dir /data --perms 0755 --dir /data/irve --perms 0755 --dir /home --perms 0755 --dir /opt "
-    "--ro-bind /srv/venv /opt/venv --ro-bind /srv/lab/var/lake/irve/open /data/irve/open "
+    "--perms 0755 --dir /data/irve/open/t --perms 0755 --dir /home --perms 0755 --dir /opt "
+    "--ro-bind /srv/venv /opt/venv --ro-bind /srv/lab/var/lake/irve/open/t/1.parquet /data/irve/open/t/1.parquet "
     "--bind /srv/lab/var/homes/ada /home/lab "
     "--perms 0444 --file 11 /etc/passwd --perms 0444 --file 12 /data/datasets.json "
     "--remount-ro / --remount-ro /dev --setenv HOME /home/lab --chdir / --seccomp 13 --json-status-fd 14"
@@ -94,19 +97,49 @@ def test_a_value_of_the_environment_stays_one_word():
 
 
 def data_mounts(profile):
-    return {mount.target: mount.source for mount in profile.mounts if mount.target.startswith("/data/")}
+    """The editions seen, each with the files of its one table."""
+    seen = {}
+    for mount in profile.mounts:
+        if mount.target.startswith("/data/"):
+            edition, resource, name = mount.target.removeprefix("/data/").rsplit("/", 2)
+            assert (resource, name) == ("bornes", mount.source.name)
+            seen.setdefault(edition, []).append(mount.source)
+    return seen
+
+
+def files(lab, dataset, edition):
+    served = lab.lake.current(dataset, edition).resources["bornes"]
+    return lab.lake.files(dataset, edition, "bornes", served)
 
 
 def test_a_user_sees_the_editions_granted_for_the_purpose_and_no_others(lab):
-    path = lab.lake.edition_path
-    assert data_mounts(profile_for(lab, "true")) == {"/data/irve/open": path("irve", "open")}
-    assert data_mounts(profile_for(lab, "true", purpose="mobility")) == {
-        "/data/irve/open": path("irve", "open"),
-        "/data/irve/raw": path("irve", "raw"),
-    }
-    assert data_mounts(profile_for(lab, "true", user="bob")) == {
-        "/data/irve/open": path("irve", "open"),
-        "/data/secret/raw": path("secret", "raw"),
+    opened, raw, secret = (files(lab, *edition) for edition in (("irve", "open"), ("irve", "raw"), ("secret", "raw")))
+    assert data_mounts(profile_for(lab, "true")) == {"irve/open": opened}
+    assert data_mounts(profile_for(lab, "true", purpose="mobility")) == {"irve/open": opened, "irve/raw": raw}
+    assert data_mounts(profile_for(lab, "true", user="bob")) == {"irve/open": opened, "secret/raw": secret}
+
+
+def test_the_files_of_other_snapshots_are_not_mounted(lab):
+    before = files(lab, "irve", "open")
+    commit(lab, "irve", "open", ["z"], geometry=False)
+    assert data_mounts(profile_for(lab, "true")) == {"irve/open": files(lab, "irve", "open")}
+    assert before[0].exists()
+
+
+def test_the_pointer_that_a_sandbox_sees_has_no_receipt(lab):
+    pointer = json.loads(profile_for(lab, "true").files["/data/irve/open/current.json"])
+    (path,) = files(lab, "irve", "open")
+    committed = lab.lake.current("irve", "open").resources["bornes"].committed
+    assert pointer == {
+        "resources": {
+            "bornes": {
+                "version": 0,
+                "files": {path.name: path.stat().st_size},
+                "rows": 2,
+                "committed": committed.isoformat().replace("+00:00", "Z"),
+                "columns": [{"name": "id", "type": "VARCHAR"}],
+            }
+        }
     }
 
 
@@ -124,7 +157,34 @@ def test_a_user_without_a_grant_is_told_what_a_steward_must_do(lab):
 def test_a_grant_that_has_ended_mounts_nothing(lab):
     path = lab.root / "policies" / "secret.yaml"
     path.write_text(path.read_text().replace("2999-01-01", str(dt.date(2020, 1, 1))))
-    assert list(data_mounts(profile_for(lab, "true", user="bob"))) == ["/data/irve/open"]
+    assert list(data_mounts(profile_for(lab, "true", user="bob"))) == ["irve/open"]
+
+
+def test_a_user_without_a_grant_today_is_told_why_each_of_theirs_does_not_hold(lab):
+    (lab.root / "policies" / "irve.yaml").write_text(
+        POLICY.format(
+            grants="""
+  - {to: "group:partners", edition: open, purposes: any, until: 2026-06-01, why: "a pilot"}
+  - {to: "group:partners", edition: raw, purposes: [mobility], until: 2999-01-01, why: "agreement 12"}
+  - {to: "user:ada", edition: raw, purposes: any, from: 2998-01-01, until: 2999-01-01, why: "later"}
+  - {to: "user:bob", edition: raw, purposes: any, until: 2020-01-01, why: "nobody else's business"}"""
+        )
+    )
+    with pytest.raises(DeniedError) as caught:
+        profile_for(lab, "true")
+    assert str(caught.value).splitlines()[1:] == [
+        "irve/open: the grant to group:partners ended on 2026-06-01",
+        "irve/raw: granted for mobility; no purpose was stated; the grant to user:ada starts on 2998-01-01",
+    ]
+
+
+def test_a_user_whose_edition_was_never_built_is_told_what_builds_it(lab):
+    (lab.lake.edition_path("irve", "open") / "current.json").unlink()
+    with pytest.raises(DeniedError) as caught:
+        profile_for(lab, "true", user="eve")
+    assert str(caught.value).splitlines()[1:] == [
+        "irve/open: granted, but nothing of it can be served now; `datalab ingest irve` builds it"
+    ]
 
 
 def described(profile):
@@ -144,17 +204,28 @@ def test_the_most_detailed_granted_edition_is_the_default(lab):
     }
 
 
-def test_a_broken_descriptor_does_not_close_the_sandbox(lab):
+def test_a_broken_descriptor_closes_its_own_dataset_alone(lab):
     (lab.root / "datasets" / "irve.yaml").write_text("title: 3\n")
-    assert described(profile_for(lab, "true"))[0]["title"] == "irve"
+    warnings = []
+    assert list(data_mounts(profile_for(lab, "true", user="bob", warn=warnings.append))) == ["secret/raw"]
+    assert len(warnings) == 1
+    assert "irve.yaml:1" in warnings[0]
 
 
-def test_an_edition_that_only_its_owner_may_read_is_refused_by_name(lab):
+def test_a_file_that_only_its_owner_may_read_is_refused_by_name(lab):
     if os.geteuid() != 0:
         pytest.skip("only root runs a sandbox under another uid")
-    lab.lake.edition_path("irve", "open").chmod(0o700)
-    with pytest.raises(SandboxError, match=r"irve/open: only its owner may read it.*chmod"):
+    (path,) = files(lab, "irve", "open")
+    path.chmod(0o600)
+    with pytest.raises(SandboxError, match=rf"{path.name}: only its owner may read it.*chmod"):
         profile_for(lab, "true")
+
+
+def test_nothing_starts_on_a_disk_that_is_nearly_full(lab):
+    wanting = dataclasses.replace(lab, settings={**lab.settings, "sandbox": {"venv": str(VENV), "free": "1024TiB"}})
+    with pytest.raises(SandboxError, match=r"var: \d+ bytes are free on its disk.*\[sandbox\] free"):
+        profile_for(wanting, "true")
+    assert not (lab.var / "homes").exists()
 
 
 def test_the_environment_is_ours_alone(lab, monkeypatch):
@@ -252,9 +323,21 @@ def test_what_is_damaged_is_left_out_with_a_warning(lab):
     (lab.lake.edition_path("irve", "open") / "current.json").write_text("{")
     warnings = []
     profile = profile_for(lab, "true", user="bob", warn=warnings.append)
-    assert list(data_mounts(profile)) == ["/data/secret/raw"]
+    assert list(data_mounts(profile)) == ["secret/raw"]
     assert len(warnings) == 1
     assert "current.json: damaged" in warnings[0]
+
+
+def test_an_edition_with_a_damaged_file_is_left_out_with_a_warning(lab):
+    (path,) = files(lab, "irve", "raw")
+    path.write_bytes(path.read_bytes()[:-1])
+    warnings = []
+    profile = profile_for(lab, "true", purpose="mobility", warn=warnings.append)
+    assert list(data_mounts(profile)) == ["irve/open"]
+    assert [entry["edition"] for entry in described(profile)] == ["open"]
+    assert "/data/irve/raw/current.json" not in profile.files
+    assert len(warnings) == 1
+    assert f"{path.name}: the file is gone or damaged" in warnings[0]
 
 
 def test_an_edition_built_by_an_older_policy_is_left_out_with_a_warning(lab):

@@ -12,20 +12,27 @@ from fixtures_sandbox import REPOSITORY, commit, profile_for, run
 SOURCE = REPOSITORY / "sandbox" / "lab.py"
 
 
+def place(data, target, make):
+    """Make what the jail has at `target` in the folder that stands for /data."""
+    if target.startswith("/data/"):
+        path = data / target.removeprefix("/data/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        make(path)
+
+
 @pytest.fixture
 def load(tmp_path, monkeypatch):
     """Give `lab.py` the data that a user would have at /data, and import it afresh."""
 
-    def load(lab, **grants):
+    def load(lab, change=lambda _: None, **grants):
         data = tmp_path / "data"
         data.mkdir()
         profile = profile_for(lab, "true", **grants)
-        (data / "datasets.json").write_bytes(profile.files["/data/datasets.json"])
+        for target, content in profile.files.items():
+            place(data, target, lambda path, content=content: path.write_bytes(content))
         for mount in profile.mounts:
-            if mount.target.startswith("/data/"):
-                target = data / mount.target.removeprefix("/data/")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.symlink_to(mount.source)
+            place(data, mount.target, lambda path, mount=mount: path.symlink_to(mount.source))
+        change(data)
         monkeypatch.setenv("DATALAB_DATA", str(data))
         spec = importlib.util.spec_from_file_location("lab_in_a_notebook", SOURCE)
         module = importlib.util.module_from_spec(spec)
@@ -117,19 +124,21 @@ def test_a_table_that_was_not_granted_is_unknown(lab, load):
         load(lab).table("secret.bornes")
 
 
-def test_a_later_snapshot_is_seen_by_the_next_import(lab, load):
+def test_a_later_snapshot_is_seen_by_the_next_sandbox(lab, load):
     commit(lab, "irve", "open", ["z"], geometry=False)
     assert load(lab).sql("SELECT id FROM irve.bornes").fetchall() == [("z",)]
 
 
 def test_names_with_quotes_are_names_and_not_sql(lab, load):
-    pointer = lab.lake.edition_path("secret", "raw") / "current.json"
-    current = json.loads(pointer.read_text())
-    served = current["resources"].pop("bornes")
     name = 'a"; DROP SCHEMA secret; --'
-    (pointer.parent / "bornes").rename(pointer.parent / name)
-    pointer.write_text(json.dumps({"resources": {name: served}}))
-    notebook = load(lab, user="bob")
+
+    def rename(data):
+        pointer = data / "secret" / "raw" / "current.json"
+        served = json.loads(pointer.read_text())["resources"]["bornes"]
+        pointer.with_name("bornes").rename(pointer.with_name(name))
+        pointer.write_text(json.dumps({"resources": {name: served}}))
+
+    notebook = load(lab, rename, user="bob")
     assert notebook.table(f"secret.{name}").project("id").fetchall() == [("s",)]
 
 

@@ -17,7 +17,11 @@ def write(path, *cells):
     return path
 
 
-def test_a_notebook_is_executed_on_granted_tables_and_the_copy_lies_beside_it(lab, tmp_path):
+def copy_of(lab, name, user="ada"):
+    return lab.var / "runs" / user / f"{name}.executed.ipynb"
+
+
+def test_a_notebook_is_executed_on_granted_tables_and_the_copy_is_its_owners_alone(lab, tmp_path):
     source = write(
         tmp_path / "demo.ipynb",
         "import lab, os, subprocess\nos.system('echo from a child'); subprocess.run(['echo', 'and another'])\n"
@@ -27,9 +31,10 @@ def test_a_notebook_is_executed_on_granted_tables_and_the_copy_lies_beside_it(la
     )
     before = source.read_bytes()
     copy = run_notebook(lab, source, "ada", purpose="mobility")
-    assert copy == tmp_path / "demo.executed.ipynb"
+    assert copy == copy_of(lab, "demo")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["demo.ipynb", "lab"]
     assert source.read_bytes() == before
-    assert copy.stat().st_mode & 0o777 == 0o644
+    assert [path.stat().st_mode & 0o777 for path in (copy, copy.parent, copy.parent.parent)] == [0o600, 0o700, 0o700]
     nbformat.validate(nbformat.read(copy, as_version=4))
     lines = text_of(copy).splitlines()
     assert "from a child" in lines
@@ -44,6 +49,7 @@ def test_the_copy_goes_where_it_is_told(lab, tmp_path):
     out = tmp_path / "elsewhere.ipynb"
     assert run_notebook(lab, write(tmp_path / "a.ipynb", "1 + 1"), "ada", out=out) == out
     assert text_of(out) == "2"
+    assert not copy_of(lab, "a").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ipynb", "elsewhere.ipynb", "lab"]
 
 
@@ -53,7 +59,7 @@ def test_a_failing_cell_is_named_and_the_copy_is_written(lab, tmp_path):
         SandboxError, match=r"a\.ipynb: cell 3 failed: LookupError: there is no table 'irve\.borne'.*irve\.bornes"
     ):
         run_notebook(lab, source, "ada")
-    said = text_of(tmp_path / "a.executed.ipynb")
+    said = text_of(copy_of(lab, "a"))
     assert "before" in said
     assert "after" not in said
 
@@ -62,14 +68,14 @@ def test_a_kernel_that_dies_is_named_and_the_copy_is_written(lab, tmp_path):
     source = write(tmp_path / "a.ipynb", "print('before')", "import os\nos._exit(3)")
     with pytest.raises(SandboxError, match=r"a\.ipynb: the kernel died.*a\.executed\.ipynb"):
         run_notebook(lab, source, "ada")
-    assert "before" in text_of(tmp_path / "a.executed.ipynb")
+    assert "before" in text_of(copy_of(lab, "a"))
 
 
 def test_a_notebook_that_never_ends_is_stopped_and_leaves_no_copy(lab, tmp_path):
     hurried = {**lab.settings, "sandbox": {**lab.settings["sandbox"], "seconds": 3}}
     with pytest.raises(SandboxError, match=r"a\.ipynb: stopped: it ran for more than 3 seconds"):
         run_notebook(dataclasses.replace(lab, settings=hurried), write(tmp_path / "a.ipynb", "while True: pass"), "ada")
-    assert not (tmp_path / "a.executed.ipynb").exists()
+    assert not copy_of(lab, "a").exists()
 
 
 def test_a_notebook_that_says_too_much_is_stopped(lab, tmp_path):
@@ -78,7 +84,7 @@ def test_a_notebook_that_says_too_much_is_stopped(lab, tmp_path):
         run_notebook(
             dataclasses.replace(lab, settings=small), write(tmp_path / "a.ipynb", "print('x' * 5_000_000)"), "ada"
         )
-    assert not (tmp_path / "a.executed.ipynb").exists()
+    assert not copy_of(lab, "a").exists()
 
 
 def forge(tmp_path, monkeypatch, answer):
@@ -107,13 +113,14 @@ def test_what_comes_out_is_no_notebook_until_it_is_proven(lab, tmp_path, monkeyp
     with pytest.raises(SandboxError, match=r"a\.ipynb: what came out of the sandbox is not a notebook"):
         run_notebook(lab, source, "ada")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ipynb", "lab"]
+    assert list(copy_of(lab, "a").parent.iterdir()) == []
 
 
 def test_what_a_notebook_says_cannot_drive_the_terminal(lab, tmp_path):
     with pytest.raises(SandboxError) as caught:
         run_notebook(lab, write(tmp_path / "a.ipynb", r"raise ValueError('\x1b]0;owned\x07')"), "ada")
     assert "\x1b" not in str(caught.value)
-    assert "\x1b" not in text_of(tmp_path / "a.executed.ipynb")
+    assert "\x1b" not in text_of(copy_of(lab, "a"))
 
 
 @pytest.mark.parametrize(

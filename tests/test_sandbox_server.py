@@ -1,6 +1,7 @@
 """JupyterLab in the real jail, through the command line, as a person starts and stops it."""
 
 import contextlib
+import json
 import os
 import select
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fixtures_sandbox import DATALAB, make_lab, run
+from fixtures_sandbox import DATALAB, answered, make_lab, run
 from test_sandbox_session import descendants
 
 
@@ -32,9 +33,8 @@ def jupyter(tmp_path_factory):
     """One JupyterLab for all tests here that leave it as it is: the process, its address and its token."""
     lab = make_lab(tmp_path_factory.mktemp("served") / "lab")
     (lab.root / "notebooks").mkdir()
-    (lab.root / "notebooks" / "demo.ipynb").write_text(
-        '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
-    )
+    for name in ("demo", "demo.executed"):
+        (lab.root / "notebooks" / f"{name}.ipynb").write_text(json.dumps(answered()))
     with served(lab) as datalab:
         line = datalab.stdout.readline()
         if "/lab?token=" not in line:
@@ -68,6 +68,13 @@ def test_the_labs_notebooks_are_offered_in_the_home(jupyter):
     _, client, token = jupyter
     listed = client.get("/api/contents", headers={"Authorization": f"token {token}"}).json()
     assert [entry["name"] for entry in listed["content"]] == ["demo.ipynb"]
+
+
+def test_an_offered_notebook_carries_no_answer_of_anybodys_run(jupyter):
+    _, client, token = jupyter
+    got = client.get("/api/contents/demo.ipynb", headers={"Authorization": f"token {token}"})
+    assert [cell["source"] for cell in got.json()["content"]["cells"]] == ["lab.table('irve@raw.bornes')"]
+    assert "a raw row" not in got.text
 
 
 def test_a_kernel_starts(jupyter):

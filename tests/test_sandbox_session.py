@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fixtures_sandbox import DATALAB, make_lab, profile_for, run, run_profile, without_root
+from fixtures_sandbox import DATALAB, commit, make_lab, profile_for, run, run_profile, without_root
 
 from policies.errors import SandboxError
 from sandbox.command import execute
@@ -43,13 +43,63 @@ def test_large_streams_pass_unchanged(lab):
     assert said.out == subprocess.run(["sha256sum"], input=data, capture_output=True, check=True).stdout.decode()
 
 
-def test_granted_editions_are_there_and_nothing_else_is(lab):
-    said = run(lab, "sh", "-c", "find /data -mindepth 1 -maxdepth 3 | sort; ls /")
+def test_granted_tables_are_there_and_nothing_else_is(lab):
+    (name,) = lab.lake.current("irve", "open").resources["bornes"].files
+    said = run(lab, "sh", "-c", "find /data -mindepth 1 | sort; ls /")
     assert said.out.split() == [
         *("/data/datasets.json", "/data/irve", "/data/irve/open", "/data/irve/open/bornes"),
-        "/data/irve/open/current.json",
+        *(f"/data/irve/open/bornes/{name}", "/data/irve/open/current.json"),
         *("bin", "data", "dev", "etc", "home", "lib", "lib64", "opt", "proc", *rooted(lab), "sbin", "tmp", "usr"),
     ]
+
+
+READ = """
+import duckdb
+print(duckdb.sql("SELECT list(id ORDER BY id) FROM read_parquet('/data/irve/open/bornes/*.parquet')").fetchall()[0][0])
+import lab
+print(lab.sql("SELECT list(id ORDER BY id) FROM irve.bornes").fetchall()[0][0])
+"""
+
+
+def test_all_parquet_files_of_a_table_are_exactly_its_snapshot(lab):
+    commit(lab, "irve", "open", ["later"], geometry=False)
+    assert run(lab, "python", "-c", READ).out == "['later']\n" * 2
+
+
+def test_a_running_sandbox_keeps_to_the_snapshot_it_was_started_on(lab):
+    limits = Limits(memory=2**30, pids=128, cpus=1)
+    command = ("sh", "-c", 'echo ready; read line; exec python -c "$0"', READ)
+    with start(profile_for(lab, *command), limits, stdin=subprocess.PIPE) as jailed:
+        assert jailed.bwrap.stdout.readline() == b"ready\n"
+        before = list((lab.lake.edition_path("irve", "open") / "bornes").glob("*.parquet"))
+        commit(lab, "irve", "open", ["later"], geometry=False)
+        for path in before:  # as an ingest does with what is superseded
+            path.unlink()
+        said, _ = jailed.bwrap.communicate(b"go\n", timeout=60)
+    assert said.decode() == "['a', 'b']\n" * 2
+    assert run(lab, "python", "-c", READ).out == "['later']\n" * 2
+
+
+def test_nothing_tells_of_the_raw_table_behind_an_edition(lab):
+    said = run(lab, "sh", "-c", "cat /data/datasets.json $(find /data -name '*.json'); find /data -name '_delta_log'")
+    assert '"rows": 2' in said.out
+    assert "receipt" not in said.out
+    assert "definition" not in said.out
+    assert "_delta_log" not in said.out
+
+
+def test_a_sandbox_of_hundreds_of_files_starts(lab):
+    profile = profile_for(lab, "sh", "-c", "ls /data/many | wc -l")
+    source = profile.mounts[-1].source
+    many = tuple(Mount(source, f"/data/many/{number}.parquet") for number in range(800))
+    assert run_profile(replace(profile, mounts=(*profile.mounts, *many))).out == "800\n"
+
+
+def test_more_files_than_bubblewrap_takes_are_refused_before_anything_starts(lab):
+    profile = profile_for(lab, "true")
+    many = tuple(Mount(profile.mounts[-1].source, f"/data/many/{number}.parquet") for number in range(3000))
+    with pytest.raises(SandboxError, match=r"30\d\d mounts and \d+ files are more than bubblewrap puts"):
+        run_profile(replace(profile, mounts=many + profile.mounts))
 
 
 def rooted(lab):

@@ -43,6 +43,10 @@ EXPORTS = 2
 """How many files are made at a time; more requests wait, and the pages go on."""
 
 
+VIEWS = 4
+"""How many dataset pages are made at a time; more requests wait, and the list of datasets goes on."""
+
+
 def create_app(lab: Lab) -> Starlette:
     """The portal of `lab`, for what everyone is granted. Raises DocumentError if the section [catalog] is wrong."""
     portal = _Portal(lab)
@@ -68,6 +72,7 @@ class _Portal:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self.shelf = Shelf(lab)
+        self.reader = pages.Reader(lab)
         self.pages = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=True,
@@ -76,6 +81,7 @@ class _Portal:
             lstrip_blocks=True,
         )
         self.exporting = anyio.CapacityLimiter(EXPORTS)
+        self.viewing = anyio.CapacityLimiter(VIEWS)
 
     def index(self, request: Request) -> Response:
         """Answer with the list of datasets, those that `q` finds, those of a `theme`."""
@@ -106,13 +112,16 @@ class _Portal:
             pages=count,
         )
 
-    def dataset(self, request: Request) -> Response:
+    async def dataset(self, request: Request) -> Response:
         """Answer with the page of one dataset; 404 when it is not granted to everyone, as if it were not there."""
+        return await run_sync(self._dataset, request, limiter=self.viewing)
+
+    def _dataset(self, request: Request) -> Response:
         held = self.shelf.now().of(request.path_params["slug"])
         if not held:
             raise HTTPException(404)
         lang = _language(request)
-        views = [pages.edition_view(self.lab, entry, lang) for entry in reversed(held)]
+        views = [pages.edition_view(self.reader, entry, lang) for entry in reversed(held)]
         return self._page(request, "dataset.html", entry=held[-1], editions=views)
 
     async def data(self, request: Request) -> Response:

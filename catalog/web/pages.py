@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,6 +34,9 @@ LOG = logging.getLogger("datalab.portal")
 PER_PAGE = 25
 PREVIEW_COLUMNS = 40
 VERSIONS = 10
+
+TABLES_KEPT = 256
+"""How many tables' facts stay in memory; one takes some 100 kB at most."""
 
 _KINDS = (
     (r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?", "integer"),
@@ -129,19 +134,74 @@ def facets(entries: Iterable[Entry], lang: Lang) -> tuple[Facet, ...]:
     return tuple(sorted(found, key=lambda facet: facet.label.casefold().replace("é", "e")))
 
 
-def edition_view(lab: Lab, entry: Entry, lang: Lang) -> EditionView:
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What has to be read from the lake to show one snapshot of a table; None is what cannot be read now."""
+
+    versions: tuple[Version, ...] | None
+    why: Mapping[str, str]
+    nulls: Mapping[str, int]
+    preview: tuple[tuple[Cell, ...], ...] | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything could be read."""
+        return self.versions is not None and self.preview is not None
+
+
+class Reader:
+    """Reads tables' facts, and keeps those of the last TABLES_KEPT snapshots shown. Safe between threads."""
+
+    def __init__(self, lab: Lab) -> None:
+        """Read nothing yet."""
+        self.lab = lab
+        self._kept: OrderedDict[tuple[object, ...], Facts] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def facts(self, entry: Entry, name: str, kept: EditionTable | None) -> Facts:
+        """The facts of the snapshot that `entry` serves of `name`; read again when a part could not be read."""
+        served = entry.current.resources[name]
+        key = (entry.slug, entry.edition, name, served.version, tuple(served.files.items()))
+        with self._lock:
+            found = self._kept.get(key)
+            if found is not None:
+                self._kept.move_to_end(key)
+        if found is not None and self._is_whole(entry, name):
+            return found
+        found = _read(self.lab, entry, name, kept)
+        with self._lock:
+            self._kept.pop(key, None)
+            if found.complete:
+                self._kept[key] = found
+                if len(self._kept) > TABLES_KEPT:
+                    self._kept.popitem(last=False)
+        return found
+
+    def _is_whole(self, entry: Entry, name: str) -> bool:
+        """Whether the snapshot's files are still as committed: a file that was damaged since is told of, not hidden."""
+        try:
+            self.lab.lake.files(entry.slug, entry.edition, name, entry.current.resources[name])
+        except DatalabError:
+            return False
+        return True
+
+
+def edition_view(reader: Reader, entry: Entry, lang: Lang) -> EditionView:
     """Everything the dataset page shows of one edition; what cannot be read is told as such, and logged."""
     try:
-        policy = lab.policy(entry.slug)
+        policy = reader.lab.policy(entry.slug)
     except DatalabError:
         policy = None
     kept = {} if policy is None else policy.editions.get(entry.edition, {})
-    tables = (_table_view(lab, entry, name, kept.get(name), lang) for name in entry.resources)
+    tables = (
+        _table_view(entry, name, reader.facts(entry, name, kept.get(name)), kept.get(name), lang)
+        for name in entry.resources
+    )
     return EditionView(name=entry.edition, tables=tuple(tables))
 
 
-def _table_view(lab: Lab, entry: Entry, name: str, kept: EditionTable | None, lang: Lang) -> TableView:
-    resource, served = entry.resources[name]
+def _read(lab: Lab, entry: Entry, name: str, kept: EditionTable | None) -> Facts:
+    _, served = entry.resources[name]
     told: tuple[Version, ...] | None = None
     why: dict[str, str] = {}
     try:
@@ -157,8 +217,13 @@ def _table_view(lab: Lab, entry: Entry, name: str, kept: EditionTable | None, la
         cells = tuple(tuple(_cell(text) for text in row) for row in rows)
     except DatalabError as error:
         LOG.warning("%s", error)
+    return Facts(versions=told, why=why, nulls=nulls, preview=cells)
+
+
+def _table_view(entry: Entry, name: str, facts: Facts, kept: EditionTable | None, lang: Lang) -> TableView:
+    resource, served = entry.resources[name]
     columns = tuple(
-        _column_view(column, resource.columns.get(column.name), _changed(column.name, kept, lang), nulls, why, lang)
+        _column_view(column, resource.columns.get(column.name), _changed(column.name, kept, lang), facts, lang)
         for column in served.columns
     )
     return TableView(
@@ -168,9 +233,9 @@ def _table_view(lab: Lab, entry: Entry, name: str, kept: EditionTable | None, la
         description=tell(resource.description, lang),
         rows=served.rows,
         columns=columns,
-        preview=cells,
-        versions=None if told is None else told[:VERSIONS],
-        versions_total=len(told or ()),
+        preview=facts.preview,
+        versions=None if facts.versions is None else facts.versions[:VERSIONS],
+        versions_total=len(facts.versions or ()),
         downloads=tuple(_downloads(entry, name)),
     )
 
@@ -186,8 +251,7 @@ def _column_view(
     column: ServedColumn,
     known: Column | None,
     changed: str | None,
-    nulls: Mapping[str, int],
-    why: Mapping[str, str],
+    facts: Facts,
     lang: Lang,
 ) -> ColumnView:
     return ColumnView(
@@ -198,8 +262,8 @@ def _column_view(
         sql=column.type,
         number=download.is_number(column),
         unit=None if known is None else known.unit,
-        nulls=nulls.get(column.name),
-        why=why.get(column.name),
+        nulls=facts.nulls.get(column.name),
+        why=facts.why.get(column.name),
         changed=changed,
     )
 

@@ -16,11 +16,12 @@ import pyarrow.parquet as pq
 
 from catalog.model import Reject
 from ingest.dialect import Dialect, detect
-from ingest.table import SourceColumn, Table, lake_names
+from ingest.table import SourceColumn, Table, UnsureError, lake_names
+from policies.editions import literal
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     import duckdb
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 22
 _BATCH = 50_000
 _MAX_FIELD = 16 * 2**20
-_SHOWN = 1000
+_SHOWN = 10_000
+_BROKEN = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -52,20 +54,24 @@ def read_csv(path: Path, reading: Reading, con: duckdb.DuckDBPyConnection, scrat
     dialect = detect(path, reading)
     body = _body(path, dialect, scratch)
     # In a file of one column DuckDB takes blank lines for rows: there the careful reader is the only one
-    records = None if body.width == 1 else count_records(body.path, body.skip, dialect.quote)
+    records = None if body.width == 1 else count_records(body.path, body.skip, dialect.quote, dialect.delimiter)
     return _careful(body, con, scratch) if records is None else _fast(body, records, con, scratch)
 
 
-def count_records(path: Path, skip: int, quote: str) -> int | None:
+def count_records(path: Path, skip: int, quote: str, delimiter: str = ";") -> int | None:
     """How many records stand after `skip` lines, by quotes and line ends alone; blank lines are none.
 
-    None if the quotes are odd in number: then some of them are no quotes, and counting by them means nothing.
+    None where that means nothing, because some quotes are no quotes: they are odd in number, or one stands after a
+    delimiter and spaces, which DuckDB would drop.
     """
+    spaced = re.compile(re.escape(delimiter.encode()) + rb"[ \t]+" + re.escape(quote.encode()))
     mark, inside, begun, count = quote.encode(), False, False, 0
     with path.open("rb") as file:
         for _ in range(skip):
             file.readline()
         while chunk := file.read(_CHUNK):
+            if spaced.search(chunk):
+                return None
             pieces = chunk.split(mark)
             # What stands between quotes becomes one `q`, so that its line ends do not count
             bare = (b"q" if inside else b"") + b"q".join(pieces[int(inside) :: 2])
@@ -87,18 +93,21 @@ def _body(path: Path, dialect: Dialect, scratch: Path) -> _Body:
     if dialect.encoding == "utf-8" and dialect.first_line == 2 and b"\r" not in _line_end(path):  # noqa: PLR2004
         return _Body(path, 1, 1, dialect)
     copy = scratch / "utf-8.csv"
-    with path.open(encoding=dialect.encoding, newline="") as source, copy.open("wb") as target:
-        left = dialect.first_line - 1
-        text = source.read(_CHUNK)
-        while left > 0 and text:
-            found = re.search(r"\r\n|\r(?!$)|\n", text)
-            if found is None:
-                text = source.read(_CHUNK)
-                continue
-            text, left = text[found.end() :], left - 1
-        while text:
-            target.write(text.encode())
+    try:
+        with path.open(encoding=dialect.encoding, newline="") as source, copy.open("wb") as target:
+            left = dialect.first_line - 1
             text = source.read(_CHUNK)
+            while left > 0 and text:
+                found = re.search(r"\r\n|\r(?!$)|\n", text)
+                if found is None:
+                    text = source.read(_CHUNK)
+                    continue
+                text, left = text[found.end() :], left - 1
+            while text:
+                target.write(text.encode())
+                text = source.read(_CHUNK)
+    except UnicodeError as error:
+        raise ReadingError(f"{path}: cannot be read as {dialect.encoding}: {error}; declare another encoding") from None
     return _Body(copy, 0, dialect.first_line, dialect)
 
 
@@ -126,17 +135,16 @@ def _columns(dialect: Dialect) -> tuple[SourceColumn, ...]:
 
 def _fast(body: _Body, records: int, con: duckdb.DuckDBPyConnection, scratch: Path) -> Table:
     columns = _columns(body.dialect)
-    types = ", ".join(f"{_literal(column.name)}: 'VARCHAR'" for column in columns)
-    quote = _literal(body.dialect.quote)
+    types = ", ".join(f"{literal(column.name)}: 'VARCHAR'" for column in columns)
+    quote = literal(body.dialect.quote)
     options = (
-        f"{_literal(str(body.path))}, auto_detect=false, header=false, skip={body.skip}, nullstr='', "
-        f"delim={_literal(body.dialect.delimiter)}, quote={quote}, escape={quote}, strict_mode=true, "
+        f"{literal(str(body.path))}, auto_detect=false, header=false, skip={body.skip}, nullstr='', "
+        f"delim={literal(body.dialect.delimiter)}, quote={quote}, escape={quote}, strict_mode=true, "
         f"max_line_size={_MAX_FIELD}, columns={{{types}}}"
     )
     return Table(
         con=con,
-        source=f"read_csv({options}, ignore_errors=true)",
-        audited=f"read_csv({options}, store_rejects=true, rejects_limit=0)",
+        source=f"read_csv({options}, store_rejects=true, rejects_limit=0)",
         format="csv",
         columns=columns,
         rows_in=records,
@@ -148,29 +156,39 @@ def _fast(body: _Body, records: int, con: duckdb.DuckDBPyConnection, scratch: Pa
 
 
 def _stored_rejects(body: _Body, con: duckdb.DuckDBPyConnection) -> list[Reject]:
-    """The rows that DuckDB's last audited scan could not read."""
+    """The rows that DuckDB's last scan could not read.
+
+    Raises UnsureError when one is for its quotes: where the engine loses its way among quotes and line ends, it also
+    rejects rows that are right.
+    """
     stored = con.execute(
-        "SELECT line_byte_position, min(error_message), any_value(csv_line) FROM reject_errors "
-        "WHERE scan_id = (SELECT max(scan_id) FROM reject_scans) GROUP BY 1 ORDER BY 1"
+        "SELECT line_byte_position, min(error_message), any_value(csv_line), bool_or(error_type = 'UNQUOTED VALUE') "
+        "FROM reject_errors WHERE scan_id = (SELECT max(scan_id) FROM reject_scans) GROUP BY 1 ORDER BY 1"
     ).fetchall()
-    lines = _lines_at(body, [position - 1 for position, _, _ in stored])
+    if any(quotes for *_, quotes in stored):
+        raise UnsureError
+    lines = _lines_at(body, [position - 1 for position, *_ in stored])
     return [
-        Reject(line=line, reason=reason.split("\n", 1)[0], text=text[:_SHOWN])
-        for line, (_, reason, text) in zip(lines, stored, strict=True)
+        Reject(line=line, reason=reason.split("\n", 1)[0], text=text.strip("\r\n")[:_SHOWN])
+        for line, (_, reason, text, _) in zip(lines, stored, strict=True)
     ]
 
 
 def _lines_at(body: _Body, offsets: list[int]) -> list[int]:
-    """The source's lines that start at these byte offsets (ascending) of the body."""
+    """The source's lines of the records that start at these byte offsets (ascending), or after line ends there."""
     lines, line, at = [], body.first, 0
     with body.path.open("rb") as file:
+        end = b"\n" if b"\n" in file.read(_CHUNK) else b"\r"
+        file.seek(0)
         for offset in offsets:
-            while at < offset:
-                chunk = file.read(min(_CHUNK, offset - at))
-                if not chunk:
-                    break
+            while at < offset and (chunk := file.read(min(_CHUNK, offset - at))):
                 at += len(chunk)
-                line += len(re.findall(rb"\r\n|\n|\r", chunk))
+                line += chunk.count(end)
+            # The engine's offset may be that of the end of the line before, or of blank lines
+            while (sign := file.read(1)) in {b"\r", b"\n"}:
+                at += 1
+                line += sign == end
+            at += len(sign)
             lines.append(line)
     return lines
 
@@ -198,11 +216,10 @@ def _careful(body: _Body, con: duckdb.DuckDBPyConnection, scratch: Path) -> Tabl
                 writer.write_batch(_arrow(batch, schema))
                 batch = []
         writer.write_batch(_arrow(batch, schema))
-    source = f"read_parquet({_literal(str(copy))})"
+    source = f"read_parquet({literal(str(copy))})"
     return Table(
         con=con,
         source=source,
-        audited=source,
         format="csv",
         columns=columns,
         rows_in=count,
@@ -239,31 +256,43 @@ def _records(body: _Body) -> Iterator[tuple[int, list[str] | Reject]]:
     Raises ReadingError where a quote is opened and never closed: all that follows would be one field.
     """
     csv.field_size_limit(_MAX_FIELD)
-    with body.path.open(encoding="utf-8", newline="") as file:
+    with body.path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         for _ in range(body.skip):
             file.readline()
-        reader = csv.reader(file, delimiter=body.dialect.delimiter, quotechar=body.dialect.quote, strict=True)
+        said: list[str] = []
+        reader = csv.reader(
+            _remembered(file, said), delimiter=body.dialect.delimiter, quotechar=body.dialect.quote, strict=True
+        )
         before = 0
         while True:
             line = body.first + body.skip + before
+            said.clear()
             try:
                 row = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
                 if "unexpected end of data" in str(error):
-                    message = f"{body.path.name}: line {line}: a quote is opened here and never closed"
-                    raise ReadingError(message) from None
+                    raise ReadingError(f"line {line}: a quote is opened here and never closed") from None
                 before = reader.line_num
-                yield line, Reject(line=line, reason=f"not CSV: {error}", text="")
+                text = "".join(said).encode(errors="surrogateescape").decode(errors="replace")
+                yield line, Reject(line=line, reason=f"not CSV: {error}", text=text.rstrip("\r\n")[:_SHOWN])
                 continue
             before = reader.line_num
             # A trailing delimiter is no field: DuckDB reads it so too
             if len(row) == body.width + 1 and not row[-1]:
                 row.pop()
-            if row:
-                yield line, row
+            if not row:
+                continue
+            if any(_BROKEN.search(cell) for cell in row):
+                text = "".join(said).encode(errors="surrogateescape").decode(errors="replace")
+                yield line, Reject(line=line, reason="not UTF-8", text=text.rstrip("\r\n")[:_SHOWN])
+                continue
+            yield line, row
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def _remembered(lines: Iterable[str], said: list[str]) -> Iterator[str]:
+    """The lines, each also put into `said`."""
+    for line in lines:
+        said.append(line)
+        yield line

@@ -1,16 +1,20 @@
-"""GeoJSON, by GDAL (pyogrio): properties typed as JSON has them, geometry as WKB in longitude and latitude."""
+"""GeoJSON (RFC 7946): properties as the texts of their values, geometry as WKB in longitude and latitude.
+
+Read by Python's `json`, not by GDAL: GDAL rounds long numbers, makes `true` beside 7 into 1, drops a feature's own
+`id`, and takes a file of another format for what that format says, such as a path on this machine.
+"""
 
 from __future__ import annotations
 
+import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyogrio
-from pyogrio.errors import DataLayerError, DataSourceError
-from pyogrio.raw import read_arrow
 
+from catalog.model import Reject
 from ingest.table import SourceColumn, Table, lake_names
+from policies.editions import quoted
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
@@ -18,50 +22,51 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from catalog.model import Reading
-
 _VIEW = "features"
 _FEATURE = re.compile(rb'"type"\s*:\s*"Feature"')
 _CHUNK = 1 << 22
 _OVERLAP = 256
-_LONLAT = {"EPSG:4326", "OGC:CRS84", None}
+_LONLAT = re.compile(r"(urn:ogc:def:crs:)?(OGC:(1\.3)?:?CRS84|EPSG:{1,2}4326)", re.IGNORECASE)
+_SHOWN = 10_000
+
+Feature = dict[str, Any]
 
 
-def read_geojson(path: Path, reading: Reading, con: duckdb.DuckDBPyConnection) -> Table:  # noqa: ARG001  same as others
+class _Float(float):
+    """A number with a fraction, and the text it was written as."""
+
+    text: str
+
+
+class _DoubledKeyError(ValueError):
+    """An object says one key twice."""
+
+
+def read_geojson(path: Path, con: duckdb.DuckDBPyConnection) -> Table:
     """Read the feature collection at `path`. Raises ReadingError if it is none, or not in longitude and latitude."""
-    # Strings stay strings: GDAL would take some for dates
-    pyogrio.set_gdal_config_options({"OGR_GEOJSON_DATE_AS_STRING": "YES"})
-    try:
-        meta, table = read_arrow(path)
-    except (DataSourceError, DataLayerError) as error:
-        message = f"{path}: cannot be read as GeoJSON: {error}"
-        raise ReadingError(message) from None
-    if meta["crs"] not in _LONLAT:
-        message = f"{path}: its coordinates are in {meta['crs']}; expected longitude and latitude (EPSG:4326)"
-        raise ReadingError(message)
-    geometry = meta["geometry_name"] or "wkb_geometry"
-    source_names = [name for name in table.column_names if name != geometry] + [geometry]
-    names = lake_names([*source_names[:-1], "geometry"])
-    # Without GDAL's metadata on the columns: to DuckDB they would make geometry a type that Delta has no word for
-    con.register(_VIEW, pa.table([table.column(name) for name in source_names], names=names))
-    described = con.execute(f"DESCRIBE SELECT * FROM {_VIEW}").fetchall()  # noqa: S608  our own view
-    types = {row[0]: row[1] for row in described} | {names[-1]: "GEOMETRY"}
-    columns = [SourceColumn(name, source, native=types[name]) for name, source in zip(names, source_names, strict=True)]
+    features = _features(path)
+    rejects = _bad_geometries(features, con)
+    bad = {reject.line for reject in rejects}
+    good = [(number, feature) for number, feature in enumerate(features, start=1) if number not in bad]
+    columns, arrays = _columns([feature for _, feature in good])
+    geometry = [_geometry(feature) for _, feature in good]
+    con.register(_VIEW, pa.table([*arrays, pa.array(geometry, pa.string())], names=[one.name for one in columns]))
+    geometry_name = quoted(columns[-1].name)
+    view = f"(SELECT * REPLACE (st_aswkb(st_geomfromgeojson({geometry_name})) AS {geometry_name}) FROM {_VIEW})"  # noqa: S608
     return Table(
         con=con,
-        source=_VIEW,
-        audited=_VIEW,
+        source=view,
         format="geojson",
-        columns=tuple(columns),
+        columns=columns,
         rows_in=count_features(path),
-        rejects=list,
-        dialect={"encoding": "utf-8", "crs": "EPSG:4326", "geometry": str(meta["geometry_type"])},
-        line_of=lambda rows: [number + 1 for number in rows],
+        rejects=lambda: rejects,
+        dialect={"encoding": "utf-8", "crs": "EPSG:4326"},
+        line_of=lambda rows: [good[number][0] for number in rows],
     )
 
 
 def count_features(path: Path) -> int:
-    """How many times the bytes say `"type": "Feature"`: GDAL's own count is not asked."""
+    """How many times the bytes say `"type": "Feature"`, apart from what the JSON reader makes of them."""
     count, tail = 0, b""
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
@@ -72,3 +77,110 @@ def count_features(path: Path) -> int:
             last = matches[-1].end() if matches else 0
             tail = text[max(last, len(text) - _OVERLAP) :]
     return count
+
+
+def _features(path: Path) -> list[Feature]:
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            content = json.load(file, parse_float=_float, parse_constant=_no_constant, object_pairs_hook=_object)
+    except (ValueError, RecursionError, OSError) as error:
+        raise ReadingError(f"{path}: cannot be read as GeoJSON: {error}") from None
+    if not isinstance(content, dict) or content.get("type") != "FeatureCollection":
+        raise ReadingError(f"{path}: cannot be read as GeoJSON: expected an object of the type FeatureCollection")
+    _refuse_other_crs(path, content)
+    features = content.get("features")
+    if not isinstance(features, list) or not all(isinstance(one, dict) for one in features):
+        raise ReadingError(f"{path}: cannot be read as GeoJSON: expected a list of features")
+    for number, feature in enumerate(features, start=1):
+        _refuse_projected(path, number, feature)
+    return features
+
+
+def _float(text: str) -> _Float:
+    number = _Float(text)
+    number.text = text
+    return number
+
+
+def _no_constant(text: str) -> None:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        doubled = next(key for place, (key, _) in enumerate(pairs) if key in dict(pairs[:place]))
+        raise _DoubledKeyError(f"the key {doubled!r} stands twice in one object")
+    return made
+
+
+def _refuse_other_crs(path: Path, content: dict[str, Any]) -> None:
+    """Only the `crs` of GeoJSON 2008 can name another system than RFC 7946's longitude and latitude."""
+    crs = content.get("crs")
+    if crs is None:
+        return
+    name = crs.get("properties", {}).get("name") if isinstance(crs, dict) else None
+    if not isinstance(name, str) or not _LONLAT.fullmatch(name):
+        raise ReadingError(f"{path}: its coordinates are in {name or crs}; expected longitude and latitude (EPSG:4326)")
+
+
+def _refuse_projected(path: Path, number: int, feature: Feature) -> None:
+    geometry = feature.get("geometry")
+    point = geometry.get("coordinates") if isinstance(geometry, dict) else None
+    while isinstance(point, list) and point and isinstance(point[0], list):
+        point = point[0]
+    if not isinstance(point, list) or not all(isinstance(one, int | float) for one in point[:2]) or len(point) < 2:  # noqa: PLR2004
+        return
+    if abs(point[0]) > 180 or abs(point[1]) > 90:  # noqa: PLR2004  degrees
+        raise ReadingError(
+            f"{path}: feature {number} is at {point[0]}, {point[1]}; "
+            "expected longitude and latitude in degrees (EPSG:4326)"
+        )
+
+
+def _bad_geometries(features: list[Feature], con: duckdb.DuckDBPyConnection) -> list[Reject]:
+    """The features whose geometry the engine cannot make; their line is their number in the file."""
+    numbered = pa.table({"number": range(1, len(features) + 1), "geometry": [_geometry(one) for one in features]})
+    con.register("geometries", numbered)
+    bad = con.execute(
+        "SELECT number FROM geometries "
+        "WHERE geometry IS NOT NULL AND TRY(st_geomfromgeojson(geometry)) IS NULL ORDER BY number"
+    ).fetchall()
+    reason = "the feature's geometry is none of GeoJSON's"
+    return [
+        Reject(line=number, reason=reason, text=json.dumps(features[number - 1], ensure_ascii=False)[:_SHOWN])
+        for (number,) in bad
+    ]
+
+
+def _geometry(feature: Feature) -> str | None:
+    geometry = feature.get("geometry")
+    return None if geometry is None else json.dumps(geometry)
+
+
+def _columns(features: list[Feature]) -> tuple[tuple[SourceColumn, ...], list[pa.Array]]:
+    """The columns, in the order in which their properties first stand in the file, and their texts."""
+    rows = [_properties(feature) for feature in features]
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    names = lake_names([*keys, "geometry"])
+    columns = [
+        SourceColumn(name, key, digits_are_text=any(isinstance(row.get(key), str) for row in rows))
+        for name, key in zip(names, keys, strict=False)
+    ]
+    arrays = [pa.array([_text(row.get(key)) for row in rows], pa.string()) for key in keys]
+    return (*columns, SourceColumn(names[-1], "geometry", native="GEOMETRY")), arrays
+
+
+def _properties(feature: Feature) -> dict[str, Any]:
+    """A feature's properties, and its own `id` where it has one."""
+    properties = feature.get("properties") or {}
+    if not isinstance(properties, dict):
+        properties = {"properties": properties}
+    return {"id": feature["id"], **properties} if "id" in feature else properties
+
+
+def _text(value: Any) -> str | None:
+    """A JSON value as text: numbers as they were written, objects and lists as JSON."""
+    if value is None or isinstance(value, str):
+        return value or None
+    return value.text if isinstance(value, _Float) else json.dumps(value, ensure_ascii=False)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import ipaddress
 import json
-import socket
-import time
+import zlib
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -15,33 +13,38 @@ from urllib.parse import unquote
 import httpx
 
 from ingest.sources import Fetched, stamp_of
+from ingest.sources.guarded import FAILURES, GuardedTransport
 from policies.errors import SourceError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from catalog.model import HttpSource
     from ingest.settings import IngestSettings
 
 _REDIRECTS = 5
+_PATIENCE = httpx.Timeout(30, connect=10)  # seconds of silence; `timeout` bounds the whole
 _CHUNK = 1 << 20
+_HEAD = 1 << 10
+_GZIP = zlib.MAX_WBITS | 16
 
 
 def fetch_http(source: HttpSource, cache: Path, settings: IngestSettings) -> Fetched:
     """Bring the file into the folder `cache`, or find that the copy there is still the same.
 
     Raises SourceError naming the URL: an address that the lab does not allow, a status other than 200 or 304, an HTML
-    page, more than `max_bytes`, or `timeout` seconds passed. The copy of before stays until the new one is whole.
+    page, a body cut off, more than `max_bytes`, or `timeout` seconds passed. The copy of before stays until the new one
+    is whole.
     """
     cache.mkdir(parents=True, exist_ok=True)
     body, memory = cache / "body", cache / "response.json"
     known = _remembered(body, memory)
     url = str(source.url)
-    deadline = time.monotonic() + settings.timeout
     try:
-        with httpx.Client(timeout=min(settings.timeout, 30), follow_redirects=False) as client:
-            return _get(client, url, known, body, memory, deadline, settings)
-    except httpx.HTTPError as error:
+        with httpx.Client(transport=GuardedTransport(url, settings), timeout=_PATIENCE, trust_env=False) as client:
+            return _get(client, url, known, body, memory, settings.max_bytes)
+    except FAILURES as error:
         message = f"{url}: cannot be fetched: {error or type(error).__name__}; check the address and the network"
         raise SourceError(message) from None
     except OSError as error:
@@ -49,15 +52,7 @@ def fetch_http(source: HttpSource, cache: Path, settings: IngestSettings) -> Fet
         raise SourceError(message) from None
 
 
-def _get(
-    client: httpx.Client,
-    url: str,
-    known: dict[str, Any],
-    body: Path,
-    memory: Path,
-    deadline: float,
-    settings: IngestSettings,
-) -> Fetched:
+def _get(client: httpx.Client, url: str, known: dict[str, Any], body: Path, memory: Path, max_bytes: int) -> Fetched:
     headers = {"User-Agent": "datalab", "Accept-Encoding": "gzip"}
     if known.get("etag"):
         headers["If-None-Match"] = known["etag"]
@@ -65,10 +60,9 @@ def _get(
         headers["If-Modified-Since"] = known["last_modified"]
     at = httpx.URL(url)
     for _ in range(_REDIRECTS + 1):
-        _refuse_inner_address(url, at, settings.allow_hosts)
         with client.stream("GET", at, headers=headers) as response:
-            if response.is_redirect and "location" in response.headers:
-                at = at.join(response.headers["location"])
+            if response.next_request is not None:
+                at = response.next_request.url
                 continue
             if response.status_code == httpx.codes.NOT_MODIFIED and known:
                 return _fetched(body, url, known)
@@ -78,28 +72,27 @@ def _get(
                     "expected the file. Check the address in the descriptor"
                 )
                 raise SourceError(message)
-            new = _keep(response, body, url, deadline, settings.max_bytes)
+            new = _keep(response, body, url, max_bytes)
         memory.write_text(json.dumps(new), encoding="utf-8")
         return _fetched(body, url, new)
     message = f"{url}: more than {_REDIRECTS} redirects"
     raise SourceError(message)
 
 
-def _keep(response: httpx.Response, body: Path, url: str, deadline: float, max_bytes: int) -> dict[str, Any]:
+def _keep(response: httpx.Response, body: Path, url: str, max_bytes: int) -> dict[str, Any]:
     """Stream the answer into `body`, whole or not at all."""
-    digest, size = hashlib.sha256(), 0
+    digest, size, head = hashlib.sha256(), 0, b""
     part = body.with_suffix(".part")
     with part.open("wb") as file:
-        for chunk in response.iter_bytes(_CHUNK):
-            if size == 0 and _is_html(chunk):
-                message = f"{url}: the server answered with an HTML page (a login, an error?), not with data"
-                raise SourceError(message)
+        for chunk in _plain(response, url):
+            if len(head) < _HEAD:
+                head += chunk[:_HEAD]
+                if _is_html(head):
+                    message = f"{url}: the server answered with an HTML page (a login, an error?), not with data"
+                    raise SourceError(message)
             size += len(chunk)
             if size > max_bytes:
                 message = f"{url}: more than {max_bytes} bytes; raise max_bytes in [ingest] of datalab.toml"
-                raise SourceError(message)
-            if time.monotonic() > deadline:
-                message = f"{url}: not here in time; raise timeout in [ingest] of datalab.toml"
                 raise SourceError(message)
             digest.update(chunk)
             file.write(chunk)
@@ -111,6 +104,39 @@ def _keep(response: httpx.Response, body: Path, url: str, deadline: float, max_b
         "etag": response.headers.get("etag"),
         "last_modified": response.headers.get("last-modified"),
     }
+
+
+def _plain(response: httpx.Response, url: str) -> Iterator[bytes]:
+    """The file's bytes, without the gzip that may be around them."""
+    coding = response.headers.get("content-encoding", "").strip().lower()
+    if coding in {"", "identity"}:
+        return response.iter_raw()
+    if coding == "gzip":
+        return _unpacked(response.iter_raw(), url)
+    message = f"{url}: the server packs the file as {coding!r}, but gzip was asked for; give an address without that"
+    raise SourceError(message)
+
+
+def _unpacked(packed: Iterable[bytes], url: str) -> Iterator[bytes]:
+    """The content of a gzip file, in pieces of at most `_CHUNK`. Raises SourceError if it is damaged or cut off.
+
+    httpx's own decoder takes what is cut off for whole, and unpacks all that it is given at once.
+    """
+    member = zlib.decompressobj(_GZIP)
+    for piece in packed:
+        data = piece
+        while data:
+            if member.eof:
+                member = zlib.decompressobj(_GZIP)  # a gzip file may be several, one after the other
+            try:
+                yield member.decompress(data, _CHUNK)
+            except zlib.error as error:
+                message = f"{url}: what the server sends is no good gzip ({error}); tell its publisher"
+                raise SourceError(message) from None
+            data = member.unused_data if member.eof else member.unconsumed_tail
+    if not member.eof:
+        message = f"{url}: the gzip body is cut off; fetch it again, and if it stays so tell its publisher"
+        raise SourceError(message)
 
 
 def _remembered(body: Path, memory: Path) -> dict[str, Any]:
@@ -139,30 +165,5 @@ def _fetched(body: Path, url: str, known: dict[str, Any]) -> Fetched:
 
 
 def _is_html(start: bytes) -> bool:
-    head = start[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    head = start[:_HEAD].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     return head.startswith((b"<!doctype html", b"<html", b"<head", b"<body"))
-
-
-def _refuse_inner_address(url: str, at: httpx.URL, allowed: tuple[str, ...]) -> None:
-    """Raise SourceError unless `at`, where `url` led, is http(s) and its host has none but public addresses.
-
-    The hosts in `allowed`, which the lab's settings name, may have any.
-    """
-    place = url if str(at) == url else f"{url}: redirected to {at}"
-    if at.scheme not in {"http", "https"} or not at.host:
-        message = f"{place}: only http and https addresses are fetched"
-        raise SourceError(message)
-    if at.host in allowed:
-        return
-    try:
-        found = socket.getaddrinfo(at.host, at.port or 443, type=socket.SOCK_STREAM)
-    except OSError as error:
-        message = f"{place}: the host {at.host!r} has no address ({error}); check the name and the network"
-        raise SourceError(message) from None
-    for *_, address in found:
-        if not ipaddress.ip_address(str(address[0]).split("%", 1)[0]).is_global:
-            message = (
-                f"{place}: {at.host} is {address[0]}, an inner address; "
-                f'if that is meant, add it to allow_hosts in [ingest] of datalab.toml: allow_hosts = ["{at.host}"]'
-            )
-            raise SourceError(message)
