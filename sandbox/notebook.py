@@ -140,7 +140,7 @@ def _checked(notebook: Path, answer: bytes) -> dict[str, Any]:
 def _write(copy: Path, executed: dict[str, Any], *, mode: int) -> None:
     descriptor, name = tempfile.mkstemp(dir=copy.absolute().parent, prefix=".", suffix=".ipynb")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             json.dump(executed, file, ensure_ascii=False, indent=1)
             file.write("\n")
             os.fchmod(file.fileno(), mode)

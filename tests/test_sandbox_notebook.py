@@ -7,6 +7,7 @@ import nbformat
 import pytest
 
 from policies.errors import SandboxError, UsageError
+from sandbox import notebook
 from sandbox import notebook as room
 from sandbox.notebook import run_notebook, text_of
 
@@ -153,3 +154,9 @@ def test_text_of_keeps_the_order_of_cells_and_streams(tmp_path):
     cells = [{"cell_type": "code", "outputs": outputs}, {"cell_type": "markdown", "source": "x"}]
     (tmp_path / "a.ipynb").write_text(json.dumps({"cells": cells}))
     assert text_of(tmp_path / "a.ipynb") == "one\ntwo\nthree\nE: four"
+
+
+def test_a_notebook_that_answers_half_a_character_is_written_all_the_same(tmp_path):
+    output = {"output_type": "stream", "name": "stdout", "text": "a\ud800b"}
+    notebook._write(tmp_path / "a.ipynb", {"cells": [{"cell_type": "code", "outputs": [output]}]}, mode=0o600)  # noqa: SLF001
+    assert text_of(tmp_path / "a.ipynb") == "ab"
