@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -42,7 +43,7 @@ class Dialect:
 
 def detect(path: Path, reading: Reading) -> Dialect:
     """The dialect of the file at `path`. Raises ReadingError when it is empty, binary, or has no table in it."""
-    encoding = reading.encoding or detect_encoding(path)
+    encoding = _with_mark(path, reading.encoding) if reading.encoding else detect_encoding(path)
     try:
         # Broken sequences are the reader's to reject, row by row
         with path.open(encoding=encoding, errors="replace" if encoding == "utf-8" else "strict", newline="") as file:
@@ -61,6 +62,17 @@ def detect(path: Path, reading: Reading) -> Dialect:
     delimiter = reading.delimiter or _detect_delimiter(head, quote)
     header, row, end = _header(path, head, delimiter, quote, reading.header_row)
     return Dialect(encoding, delimiter, quote, tuple(header), row, end + 1)
+
+
+def _with_mark(path: Path, encoding: str) -> str:
+    """The declared encoding, in the form that takes away the mark the file starts with."""
+    with path.open("rb") as file:
+        start = file.read(3)
+    plain = encoding.lower().replace("_", "-")
+    if plain in {"utf-8", "utf8"}:
+        return "utf-8-sig" if start == codecs.BOM_UTF8 else "utf-8"
+    marked = start[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
+    return "utf-16" if marked and plain in {"utf-16-le", "utf-16-be", "utf-16le", "utf-16be"} else encoding
 
 
 def _refuse_markup(path: Path, head: str) -> None:
@@ -109,6 +121,11 @@ def _header(path: Path, head: str, delimiter: str, quote: str, declared: int | N
     filled = [_filled(row) for *_, row in wide[:_FIRST_ROWS]]
     start, end, header = wide[next(place for place, count in enumerate(filled) if count * 5 >= max(filled) * 4)]
     above = [(line, _filled(row)) for line, _, row in rows if line < start]
+    if width == 2 and above == [(start - 1, 1)]:  # noqa: PLR2004  a name and one value, or one value with a comma
+        raise ReadingError(
+            f"{path}: line {start - 1} has one cell and the rows below have two: a title, or a file of one column "
+            f"whose values hold {delimiter!r}? declare header_row: {start} under read:, or another delimiter"
+        )
     for line, count in above:
         # A title has one cell; two right above the table, or half of its width, may well be names of columns
         if count > 1 and (count >= width / 2 or line == above[-1][0]):

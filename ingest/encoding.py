@@ -19,7 +19,8 @@ _LEGACY = ("cp1252", "iso8859_15", "mac_roman", "cp850")
 _IN_CONTEXT = re.compile(rb"(?s)(?=(.[\x80-\xff].))")
 _MULTIBYTE = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
 _HIGH = bytes(range(0x80))
-_BESIDE_LETTERS = frozenset("’‘“”«»–—…€°²³ºª")
+_BESIDE = frozenset("’‘“”«»–—…€°²³ºª½¼¾")
+_ELIDED = frozenset("cdjlmnstu")  # l’eau, qu’il: what a French apostrophe stands after
 _FRENCH = frozenset("éèêëàâäîïôöùûüçœæÉÈÊËÀÂÎÏÔÙÛÜÇŒÆ")
 
 
@@ -32,10 +33,9 @@ def detect_encoding(path: Path) -> str:
     seen: Counter[int] = Counter()
     contexts: Counter[bytes] = Counter()
     with path.open("rb") as file:
-        start = file.read(4)
-        for mark, encoding in _MARKS:
-            if start.startswith(mark):
-                return encoding
+        marked = _marked(path, file.read(4))
+        if marked is not None:
+            return marked
         file.seek(0)
         offset, good, decoder = 0, 0, codecs.getincrementaldecoder("utf-8")()
         is_utf8 = True
@@ -61,6 +61,13 @@ def detect_encoding(path: Path) -> str:
         return "utf-8"
     possible = [encoding for encoding in _LEGACY if _knows(encoding, seen)]
     return max(possible, key=lambda encoding: _likeliness(contexts, encoding))
+
+
+def _marked(path: Path, start: bytes) -> str | None:
+    """The encoding that the file's first bytes name, if they name one."""
+    if start in {codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE}:
+        raise ReadingError(f"{path}: this is UTF-32; save it as UTF-8")
+    return next((encoding for mark, encoding in _MARKS if start.startswith(mark)), None)
 
 
 def _broken(path: Path) -> int:
@@ -89,11 +96,15 @@ def _likeliness(contexts: Counter[bytes], encoding: str) -> int:
 def _fit(before: str, sign: str, after: str) -> int:
     if not sign.isprintable():
         return 0 if sign == "\xa0" else -5
-    if not (before.isalpha() or after.isalpha()):
-        return int(sign in _FRENCH)
-    if not sign.isalpha() or sign in _BESIDE_LETTERS:
-        return 1 if sign in _BESIDE_LETTERS else -2
+    in_word = before.isalpha() or after.isalpha()
+    if sign == "’" and before.lower() in _ELIDED and after.isalpha():
+        return 4
+    if sign in _BESIDE:
+        return 1
+    if not (in_word and sign.isalpha()):
+        return -2 if in_word else -int(sign.isalpha())
     lower_in_capitals = sign.islower() and after.isupper()
     capital_in_word = sign.isupper() and before.islower()
-    out_of_case = lower_in_capitals or capital_in_word
-    return -2 if out_of_case else 2 + (sign in _FRENCH)
+    if lower_in_capitals or capital_in_word:
+        return -2
+    return 3 if sign in _FRENCH else 1

@@ -189,6 +189,38 @@ def test_a_line_feed_in_the_first_record_of_a_quoted_file_with_crlf_is_kept(fold
     assert folder.rows()[0] == ("1", "Mairie\n1 rue X")
 
 
+@pytest.mark.parametrize("content", ["montant\n1 234,50\n2 000,00\n", "nom\nDupont, Jean\nDurand, Paul\n"])
+def test_one_column_with_commas_in_its_values_is_never_two(folder, content):
+    assert "a title, or a file of one column whose values hold ','?" in folder.bring(content)
+
+
+@pytest.mark.parametrize("text", ["stylo;5 €", "stylo;5€", "l’eau;1", "x;½"])
+def test_a_single_sign_of_cp1252_is_read_as_that_sign(folder, text):
+    receipt = folder.bring(f"nom;v\n{text}\nx;2\n".encode("cp1252"))
+    assert receipt["dialect"]["encoding"] == "cp1252"
+    assert ";".join(map(str, folder.rows()[0])) == text
+
+
+def test_a_declared_encoding_takes_the_mark_away(folder):
+    folder.bring(codecs.BOM_UTF8 + b"a;b\n1;2\n", read={"encoding": "utf-8"}, columns={"a": {"type": "integer"}})
+    assert folder.rows() == [(1, 2)]
+
+
+def test_utf_32_is_refused(folder):
+    assert "this is UTF-32" in folder.bring("a;b\n1;2\n".encode("utf-32"))
+
+
+def test_rejects_have_their_line_where_other_line_ends_stand_in_cells(folder):
+    receipt = folder.bring('a;b;c\n1;"x\ry";3\n4;5\n4;5;bad\n1;2;3\n1;2;3\n', columns={"c": {"type": "integer"}})
+    assert [reject["line"] for reject in receipt["rejects"]] == [4, 5]
+
+
+@pytest.mark.parametrize(("cell", "kept"), [(' "Le Bistrot"', ' "Le Bistrot"')])
+def test_spaces_before_a_quote_are_kept_in_the_first_column_too(folder, cell, kept):
+    folder.bring(f"nom;n\n{cell};1\nz;3\n")
+    assert folder.rows()[0][0] == kept
+
+
 def test_french_money_is_a_decimal(folder):
     assert folder.bring("n;m\n1;1 234,50\n2;12,00\n3;1 000 000,5\n")["columns"][1]["type"] == "decimal(18,2)"
     assert [str(row[1]) for row in folder.rows()] == ["1234.50", "12.00", "1000000.50"]

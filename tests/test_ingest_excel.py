@@ -73,6 +73,7 @@ def column(folder, *values: object) -> tuple[str, list]:
         ([1, '<c t="e"><v>#N/A</v></c>'], "text", ["1", "#N/A"]),
         (['<c t="b"><v>1</v></c>', '<c t="b"><v>0</v></c>'], "boolean", ["True", "False"]),
         ([1, "  "], "integer", [1, None]),
+        (["<c><v>12345678901234567</v></c>", 2], "integer", [12345678901234567, 2]),
     ],
 )
 def test_a_column_is_what_excel_shows(folder, values, proven, kept):
@@ -110,6 +111,7 @@ def test_years_in_a_header_are_names(folder):
         (workbook([1, 2], [3, 4]), "row 1 has no text, so it is no header"),
         (workbook(["a", "b"], [1, 2]).replace(b"Feuil1", b"Feuil2"), "cannot be read as a spreadsheet"),
         (b"a;b\n1;2\n", "cannot be read as a spreadsheet"),
+        (workbook(["a", "b"], [1, '<c></c><c r="A2"><v>2</v></c>']), "stands twice"),
     ],
 )
 def test_a_sheet_whose_header_or_form_is_in_doubt_is_refused(folder, content, said):

@@ -41,7 +41,7 @@ def values(folder, *written: str) -> list:
         (["true", "7"], ["true", "7"]),
         (["true", "false"], [True, False]),
         (["27", '"2A"'], ["27", "2A"]),
-        (['{"a": 1.10}', "[1, 2]"], ['{"a": 1.1}', "[1, 2]"]),
+        (['{"a": 1.10}', "[1, 1e400]"], ['{"a": 1.10}', "[1, 1e400]"]),
         (["null", '""'], [None, None]),
         (['"2024-01-31"', '"2024-02-29"'], ["2024-01-31", "2024-02-29"]),
     ],
@@ -53,6 +53,18 @@ def test_a_property_keeps_its_values(folder, written, kept):
 def test_the_features_own_id_is_kept(folder):
     bring(folder, collection(feature('{"n": 1}', more=', "id": 7001')))
     assert folder.rows(columns="id, n") == [("7001", 1)]
+
+
+def test_an_id_beside_a_property_of_that_name_and_other_members_are_kept(folder):
+    bring(folder, collection(feature('{"id": 5}', more=', "id": "real-1", "foo": "bar"')))
+    assert folder.rows(columns="id, feature_id, foo") == [("5", "real-1", "bar")]
+
+
+def test_positions_of_unequal_or_four_numbers_are_rejected(folder):
+    line = '{"type": "LineString", "coordinates": [[1, 2, 3], [4, 5]]}'
+    four = '{"type": "Point", "coordinates": [1, 2, 3, 4]}'
+    receipt = bring(folder, collection(*(feature('{"n": 1}', one) for one in (POINT, POINT, POINT, line, four))))
+    assert [reject["line"] for reject in receipt["rejects"]] == [4, 5]
 
 
 def test_a_geometry_in_two_and_three_dimensions_or_none_is_kept(folder):
@@ -94,6 +106,9 @@ def test_a_declared_type_rejects_the_feature_that_breaks_it(folder):
             collection(feature(), crs={"type": "name", "properties": {"name": "EPSG:2154"}}),
             "coordinates are in EPSG:2154",
         ),
+        (collection(feature("{}", '{"type": "LineString", "coordinates": [[1, 2], [652000, 6862000]]}')), "at 652000"),
+        (collection(feature(), crs={"type": "name", "properties": None}), "coordinates are in"),
+        (collection(feature('{"a": "\\ud800"}')), "half a character"),
         (collection(), "no row of data"),
         ('<OGRVRTDataSource><!-- "type":"Feature" --></OGRVRTDataSource>', "cannot be read as GeoJSON"),
     ],

@@ -61,10 +61,11 @@ def read_csv(path: Path, reading: Reading, con: duckdb.DuckDBPyConnection, scrat
 def count_records(path: Path, skip: int, quote: str, delimiter: str = ";") -> int | None:
     """How many records stand after `skip` lines, by quotes and line ends alone; blank lines are none.
 
-    None where that means nothing, because some quotes are no quotes: they are odd in number, or one stands after a
-    delimiter and spaces, which DuckDB would drop.
+    None where that means nothing, because some quotes are no quotes: they are odd in number, or spaces, which DuckDB
+    would drop, stand between one and a delimiter.
     """
-    spaced = re.compile(re.escape(delimiter.encode()) + rb"[ \t]+" + re.escape(quote.encode()))
+    edge, between = re.escape(delimiter.encode()) + rb"|[\r\n]", re.escape(quote.encode())
+    spaced = re.compile(rb"(?:^|" + edge + rb")[ \t]+" + between + rb"|" + between + rb"[ \t]+(?:" + edge + rb"|$)")
     mark, inside, begun, count = quote.encode(), False, False, 0
     with path.open("rb") as file:
         for _ in range(skip):
@@ -176,21 +177,28 @@ def _stored_rejects(body: _Body, con: duckdb.DuckDBPyConnection) -> list[Reject]
 
 def _lines_at(body: _Body, offsets: list[int]) -> list[int]:
     """The source's lines of the records that start at these byte offsets (ascending), or after line ends there."""
-    lines, line, at = [], body.first, 0
+    lines, line, at, before = [], body.first, 0, b""
     with body.path.open("rb") as file:
-        end = b"\n" if b"\n" in file.read(_CHUNK) else b"\r"
-        file.seek(0)
         for offset in offsets:
             while at < offset and (chunk := file.read(min(_CHUNK, offset - at))):
                 at += len(chunk)
-                line += chunk.count(end)
+                line += _line_ends(before, chunk)
+                before = chunk[-1:]
             # The engine's offset may be that of the end of the line before, or of blank lines
             while (sign := file.read(1)) in {b"\r", b"\n"}:
                 at += 1
-                line += sign == end
+                line += _line_ends(before, sign)
+                before = sign
             at += len(sign)
+            before = sign
             lines.append(line)
     return lines
+
+
+def _line_ends(before: bytes, chunk: bytes) -> int:
+    """How many lines end in `chunk`, a CR and an LF after it being one end; `before` is the byte before it."""
+    both = chunk.count(b"\r\n") + (before == b"\r" and chunk.startswith(b"\n"))
+    return chunk.count(b"\n") + chunk.count(b"\r") - both
 
 
 def _careful(body: _Body, con: duckdb.DuckDBPyConnection, scratch: Path) -> Table:

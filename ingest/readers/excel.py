@@ -75,6 +75,9 @@ def _texts(cells: list[list[Cell]], sheet: Sheet) -> list[list[str | None]]:
     texts = [[_text(cell) for cell in row] for row in cells]
     for (row, column), said in sheet.texts.items():
         texts[row][column] = said
+    for (row, column), said in sheet.long.items():
+        if isinstance(cells[row][column], int | float):  # and no date, whose fraction of a day may be long
+            texts[row][column] = said
     for (row, column), width in sheet.widths.items():
         digits = texts[row][column] or ""
         texts[row][column] = digits.zfill(width) if digits.isdigit() else texts[row][column]

@@ -18,6 +18,7 @@ from policies.editions import quoted
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import duckdb
@@ -88,6 +89,10 @@ def _features(path: Path) -> list[Feature]:
     if not isinstance(content, dict) or content.get("type") != "FeatureCollection":
         raise ReadingError(f"{path}: cannot be read as GeoJSON: expected an object of the type FeatureCollection")
     _refuse_other_crs(path, content)
+    try:
+        _json(content).encode()
+    except UnicodeEncodeError as error:
+        raise ReadingError(f"{path}: a text holds half a character ({error.reason})") from None
     features = content.get("features")
     if not isinstance(features, list) or not all(isinstance(one, dict) for one in features):
         raise ReadingError(f"{path}: cannot be read as GeoJSON: expected a list of features")
@@ -119,37 +124,51 @@ def _refuse_other_crs(path: Path, content: dict[str, Any]) -> None:
     crs = content.get("crs")
     if crs is None:
         return
-    name = crs.get("properties", {}).get("name") if isinstance(crs, dict) else None
+    properties = crs.get("properties") if isinstance(crs, dict) else None
+    name = properties.get("name") if isinstance(properties, dict) else None
     if not isinstance(name, str) or not _LONLAT.fullmatch(name):
         raise ReadingError(f"{path}: its coordinates are in {name or crs}; expected longitude and latitude (EPSG:4326)")
 
 
 def _refuse_projected(path: Path, number: int, feature: Feature) -> None:
-    geometry = feature.get("geometry")
-    point = geometry.get("coordinates") if isinstance(geometry, dict) else None
-    while isinstance(point, list) and point and isinstance(point[0], list):
-        point = point[0]
-    if not isinstance(point, list) or not all(isinstance(one, int | float) for one in point[:2]) or len(point) < 2:  # noqa: PLR2004
-        return
-    if abs(point[0]) > 180 or abs(point[1]) > 90:  # noqa: PLR2004  degrees
-        raise ReadingError(
-            f"{path}: feature {number} is at {point[0]}, {point[1]}; "
-            "expected longitude and latitude in degrees (EPSG:4326)"
-        )
+    for point in _positions(feature.get("geometry")):
+        if abs(point[0]) > 180 or abs(point[1]) > 90:  # noqa: PLR2004  degrees
+            raise ReadingError(
+                f"{path}: feature {number} is at {point[0]}, {point[1]}; "
+                "expected longitude and latitude in degrees (EPSG:4326)"
+            )
+
+
+def _positions(part: Any) -> Iterator[list[float]]:
+    """The positions of a geometry, or of what stands in it, that have two numbers at least."""
+    if isinstance(part, dict):
+        yield from _positions(part.get("coordinates"))
+        yield from _positions(part.get("geometries"))
+    elif isinstance(part, list) and part and all(isinstance(one, int | float) for one in part):
+        if len(part) > 1:
+            yield part
+    elif isinstance(part, list):
+        for one in part:
+            yield from _positions(one)
 
 
 def _bad_geometries(features: list[Feature], con: duckdb.DuckDBPyConnection) -> list[Reject]:
-    """The features whose geometry the engine cannot make; their line is their number in the file."""
+    """The features whose geometry the engine cannot make whole; their line is their number in the file."""
     numbered = pa.table({"number": range(1, len(features) + 1), "geometry": [_geometry(one) for one in features]})
     con.register("geometries", numbered)
-    bad = con.execute(
+    wrong = con.execute(
         "SELECT number FROM geometries "
         "WHERE geometry IS NOT NULL AND TRY(st_geomfromgeojson(geometry)) IS NULL ORDER BY number"
     ).fetchall()
-    reason = "the feature's geometry is none of GeoJSON's"
+    reasons = {number: "the feature's geometry is none of GeoJSON's" for (number,) in wrong}
+    for number, feature in enumerate(features, start=1):
+        # The engine would drop a fourth number, and make up a third where only some positions have one
+        sizes = {len(point) for point in _positions(feature.get("geometry"))}
+        if len(sizes) > 1 or not sizes <= {2, 3}:
+            reasons.setdefault(number, f"the geometry has positions of {sorted(sizes)} numbers; expected all of 2 or 3")
     return [
-        Reject(line=number, reason=reason, text=json.dumps(features[number - 1], ensure_ascii=False)[:_SHOWN])
-        for (number,) in bad
+        Reject(line=number, reason=reason, text=_json(features[number - 1])[:_SHOWN])
+        for number, reason in sorted(reasons.items())
     ]
 
 
@@ -160,7 +179,8 @@ def _geometry(feature: Feature) -> str | None:
 
 def _columns(features: list[Feature]) -> tuple[tuple[SourceColumn, ...], list[pa.Array]]:
     """The columns, in the order in which their properties first stand in the file, and their texts."""
-    rows = [_properties(feature) for feature in features]
+    taken = {key for feature in features for key in _properties(feature)}
+    rows = [{**_members(feature, taken), **_properties(feature)} for feature in features]
     keys = list(dict.fromkeys(key for row in rows for key in row))
     names = lake_names([*keys, "geometry"])
     columns = [
@@ -172,15 +192,32 @@ def _columns(features: list[Feature]) -> tuple[tuple[SourceColumn, ...], list[pa
 
 
 def _properties(feature: Feature) -> dict[str, Any]:
-    """A feature's properties, and its own `id` where it has one."""
     properties = feature.get("properties") or {}
-    if not isinstance(properties, dict):
-        properties = {"properties": properties}
-    return {"id": feature["id"], **properties} if "id" in feature else properties
+    return properties if isinstance(properties, dict) else {"properties": properties}
+
+
+def _members(feature: Feature, taken: set[str]) -> dict[str, Any]:
+    """What a feature says beside its properties, such as its own `id`; a name that a property has gets `feature_`."""
+    return {
+        f"feature_{key}" if key in taken else key: value
+        for key, value in feature.items()
+        if key not in {"type", "properties", "geometry", "bbox"}
+    }
 
 
 def _text(value: Any) -> str | None:
-    """A JSON value as text: numbers as they were written, objects and lists as JSON."""
+    """A JSON value as text; None where it says nothing."""
     if value is None or isinstance(value, str):
         return value or None
-    return value.text if isinstance(value, _Float) else json.dumps(value, ensure_ascii=False)
+    return _json(value)
+
+
+def _json(value: Any) -> str:
+    """A value as JSON, its numbers as they were written."""
+    if isinstance(value, _Float):
+        return value.text
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_json(key)}: {_json(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_json(one) for one in value) + "]"
+    return json.dumps(value, ensure_ascii=False)

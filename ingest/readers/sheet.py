@@ -22,6 +22,9 @@ _MAX_XML = 4 << 30
 _MAX_CELLS = 200_000_000
 _PLACE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 _ZEROS = re.compile(r"0{2,}")
+_NOT_DIGITS = re.compile(r'\[[^\]]*\]|\\.|_.|["\s]')
+_DIGITS = 15
+"""More significant digits than a float keeps: their text is taken as it stands."""
 
 Place = tuple[int, int]
 """The row and the column of a cell, both from 0."""
@@ -29,12 +32,17 @@ Place = tuple[int, int]
 
 @dataclass
 class Sheet:
-    """The rows that have a value, and the cells whose value is not what the reader gives."""
+    """The rows that have a value, and the cells whose value is not what the reader gives.
+
+    `texts` are errors, `unsaved` formulas without a value, `widths` the digits that a format shows, `long` numbers of
+    more digits than a float keeps, as they are written.
+    """
 
     rows: set[int] = field(default_factory=set)
     texts: dict[Place, str] = field(default_factory=dict)
     unsaved: dict[Place, str] = field(default_factory=dict)
     widths: dict[Place, int] = field(default_factory=dict)
+    long: dict[Place, str] = field(default_factory=dict)
     last: Place = (0, 0)
 
 
@@ -45,7 +53,7 @@ def read_sheet(path: Path, name: str) -> Sheet:
             part = _part_of(book, name)
             zeros = _zero_formats(book)
             return _parsed(path, book, part, zeros)
-    except (zipfile.BadZipFile, KeyError, expat.ExpatError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, KeyError, expat.ExpatError, NotImplementedError, RuntimeError, ValueError) as error:
         raise ReadingError(
             f"{path}: cannot be read as a spreadsheet: {error}; check that it is an .xlsx file"
         ) from None
@@ -67,8 +75,9 @@ def _zero_formats(book: zipfile.ZipFile) -> dict[str, int]:
     found: dict[str, int] = {}
     inside, number = False, 0
     for tag, one in _elements(book, "xl/styles.xml"):
-        if tag == "numFmt" and _ZEROS.fullmatch(one.get("formatCode", "")):
-            codes[one["numFmtId"]] = len(one["formatCode"])
+        shown = _NOT_DIGITS.sub("", one.get("formatCode", "").split(";")[0])
+        if tag == "numFmt" and _ZEROS.fullmatch(shown):
+            codes[one["numFmtId"]] = len(shown)
         elif tag in {"cellXfs", "cellStyles"}:
             inside = tag == "cellXfs"
         elif tag == "xf" and inside:
@@ -111,10 +120,15 @@ class _Cells:
     def start(self, tag: str, one: dict[str, str]) -> None:
         tag = tag.rpartition(":")[2]
         if tag == "row":
-            self.row = int(one["r"]) - 1 if "r" in one else self.row + 1
-            self.place = (self.row, -1)
+            row = int(one["r"]) - 1 if "r" in one else self.row + 1
+            if row <= self.row:
+                raise ValueError(f"row {row + 1} stands twice, or out of order")
+            self.row, self.place = row, (row, -1)
         elif tag == "c":
-            self.place = _place(one["r"]) if "r" in one else (self.row, self.place[1] + 1)
+            place = _place(one["r"]) if "r" in one else (self.row, self.place[1] + 1)
+            if place <= self.place:
+                raise ValueError(f"the cell {one.get('r')} stands twice, or out of order")
+            self.place = place
             self.cell, self.formula, self.value = one, False, None
         elif tag == "f":
             self.formula = True
@@ -136,6 +150,8 @@ class _Cells:
                 self.sheet.texts[self.place] = said
             elif self.cell.get("s") in self.zeros and self.cell.get("t", "n") == "n":
                 self.sheet.widths[self.place] = self.zeros[self.cell["s"]]
+            elif self.cell.get("t", "n") == "n" and sum(one.isdigit() for one in said) > _DIGITS:
+                self.sheet.long[self.place] = said
         elif self.formula and self.cell.get("t") != "str":
             self.sheet.unsaved[self.place] = self.cell.get("r", "")
         self.value = None
