@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import itertools
 import re
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -17,8 +18,7 @@ _CONTEXTS = 20_000
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _LEGACY = ("cp1252", "iso8859_15", "mac_roman", "cp850")
 _IN_CONTEXT = re.compile(rb"(?s)(?=(.[\x80-\xff].))")
-_MULTIBYTE = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
-_HIGH = bytes(range(0x80))
+_ASCII = bytes(range(0x80))
 _BESIDE = frozenset("’‘“”«»–—…€°²³ºª½¼¾")
 _ELIDED = frozenset("cdjlmnstu")  # l’eau, qu’il: what a French apostrophe stands after
 _FRENCH = frozenset("éèêëàâäîïôöùûüçœæÉÈÊËÀÂÎÏÔÙÛÜÇŒÆ")
@@ -30,15 +30,24 @@ def detect_encoding(path: Path) -> str:
     Text that has more good UTF-8 sequences than bad ones is UTF-8 with broken rows, which are rejected, not a reason to
     read all the others otherwise. Raises ReadingError on NUL bytes: those are no text.
     """
-    seen: Counter[int] = Counter()
-    contexts: Counter[bytes] = Counter()
     with path.open("rb") as file:
         marked = _marked(path, file.read(4))
-        if marked is not None:
-            return marked
-        file.seek(0)
-        offset, good, decoder = 0, 0, codecs.getincrementaldecoder("utf-8")()
-        is_utf8 = True
+    if marked is not None:
+        return marked
+    if _is_utf8(path):
+        return "utf-8"
+    broken, good = _utf8_sequences(path)
+    if broken < good:
+        return "utf-8"
+    seen, contexts = _high_bytes(path)
+    possible = [encoding for encoding in _LEGACY if _knows(encoding, seen)]
+    return max(possible, key=lambda encoding: _likeliness(contexts, encoding))
+
+
+def _is_utf8(path: Path) -> bool:
+    """Whether the whole file is UTF-8; raises ReadingError on NUL bytes."""
+    decoder, offset, holds = codecs.getincrementaldecoder("utf-8")(), 0, True
+    with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             if b"\0" in chunk:
                 raise ReadingError(
@@ -46,21 +55,38 @@ def detect_encoding(path: Path) -> str:
                     "if it is UTF-16, declare encoding: utf-16-le under read:, and if it is packed, unpack it"
                 )
             offset += len(chunk)
-            high = chunk.translate(None, _HIGH)
-            if high:
-                seen.update(high)
-                good += len(_MULTIBYTE.findall(chunk))
-                if len(contexts) < _CONTEXTS:
-                    contexts.update(_IN_CONTEXT.findall(chunk))
-            if is_utf8:
-                try:
+            try:
+                if holds:
                     decoder.decode(chunk)
-                except UnicodeDecodeError:
-                    is_utf8 = False
-    if (is_utf8 and not decoder.getstate()[0]) or _broken(path) < good:
-        return "utf-8"
-    possible = [encoding for encoding in _LEGACY if _knows(encoding, seen)]
-    return max(possible, key=lambda encoding: _likeliness(contexts, encoding))
+            except UnicodeDecodeError:
+                holds = False
+    return holds and not decoder.getstate()[0]
+
+
+def _utf8_sequences(path: Path) -> tuple[int, int]:
+    """How many sequences past ASCII are no UTF-8, and how many are."""
+    broken = signs = 0
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        while text := file.read(_CHUNK):
+            broken += text.count("\ufffd")
+            signs += len(text) - len(text.encode("ascii", errors="ignore"))
+    return broken, signs - broken
+
+
+def _high_bytes(path: Path) -> tuple[set[int], Counter[bytes]]:
+    """Which bytes past ASCII the file has, and the first of them with their neighbours."""
+    seen: set[int] = set()
+    contexts: Counter[bytes] = Counter()
+    left = _CONTEXTS
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            high = chunk.translate(None, _ASCII)
+            seen.update(high)
+            if high and left > 0:
+                found = [match[1] for match in itertools.islice(_IN_CONTEXT.finditer(chunk), left)]
+                contexts.update(found)
+                left -= len(found)
+    return seen, contexts
 
 
 def _marked(path: Path, start: bytes) -> str | None:
@@ -70,13 +96,7 @@ def _marked(path: Path, start: bytes) -> str | None:
     return next((encoding for mark, encoding in _MARKS if start.startswith(mark)), None)
 
 
-def _broken(path: Path) -> int:
-    """How many bytes or sequences are no UTF-8."""
-    with path.open(encoding="utf-8", errors="replace", newline="") as file:
-        return sum(text.count("\ufffd") for text in iter(lambda: file.read(_CHUNK), ""))
-
-
-def _knows(encoding: str, seen: Counter[int]) -> bool:
+def _knows(encoding: str, seen: set[int]) -> bool:
     try:
         bytes(seen).decode(encoding)
     except UnicodeDecodeError:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 22
 _BATCH = 50_000
+_SPACES = b" \t"
 _MAX_FIELD = 16 * 2**20
 _SHOWN = 10_000
 _BROKEN = re.compile("[\ud800-\udfff]")
@@ -64,16 +65,15 @@ def count_records(path: Path, skip: int, quote: str, delimiter: str = ";") -> in
     None where that means nothing, because some quotes are no quotes: they are odd in number, or spaces, which DuckDB
     would drop, stand between one and a delimiter.
     """
-    edge, between = re.escape(delimiter.encode()) + rb"|[\r\n]", re.escape(quote.encode())
-    spaced = re.compile(rb"(?:^|" + edge + rb")[ \t]+" + between + rb"|" + between + rb"[ \t]+(?:" + edge + rb"|$)")
+    edges = (delimiter.encode(), b"\r", b"\n")
     mark, inside, begun, count = quote.encode(), False, False, 0
     with path.open("rb") as file:
         for _ in range(skip):
             file.readline()
         while chunk := file.read(_CHUNK):
-            if spaced.search(chunk):
-                return None
             pieces = chunk.split(mark)
+            if len(pieces) > 1 and any(_spaced(piece, edges) for piece in pieces[int(inside) :: 2]):
+                return None
             # What stands between quotes becomes one `q`, so that its line ends do not count
             bare = (b"q" if inside else b"") + b"q".join(pieces[int(inside) :: 2])
             inside ^= len(pieces) % 2 == 0
@@ -87,6 +87,16 @@ def count_records(path: Path, skip: int, quote: str, delimiter: str = ";") -> in
             count -= begun and not bare.startswith(b"\n")
             begun = not bare.endswith(b"\n")
     return None if inside else count
+
+
+def _spaced(between: bytes, edges: tuple[bytes, ...]) -> bool:
+    """Whether what stands outside of quotes has spaces between a quote and a delimiter or line end."""
+    if not between or (between[0] not in _SPACES and between[-1] not in _SPACES):
+        return False
+    after, before = between.lstrip(b" \t"), between.rstrip(b" \t")
+    return (after != between and after.startswith(edges)) or (
+        before != between and (not before or before.endswith(edges))
+    )
 
 
 def _body(path: Path, dialect: Dialect, scratch: Path) -> _Body:
