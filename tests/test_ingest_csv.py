@@ -6,7 +6,7 @@ import codecs
 
 import pytest
 
-from ingest.readers.csv import count_records
+from ingest.readers.records import count_records
 
 TEXT = "commune;nom;montant\n76351;Le Havre – cœur;12,50\n76540;Rouen « été »;7\n"
 
@@ -120,7 +120,7 @@ def test_records_are_counted_by_quotes_and_line_ends_across_chunks(tmp_path, mon
     path = tmp_path / "x.csv"
     path.write_bytes(b'a;b\r\n1;"x\r\n\r\ny"\r\n\r\n2;""\r\n"3";"q""r\n"\n4;5')
     for size in range(1, 12):
-        monkeypatch.setattr("ingest.readers.csv._CHUNK", size)
+        monkeypatch.setattr("ingest.readers.records._CHUNK", size)
         assert count_records(path, 1, '"') == 4, size
 
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from catalog.model import Reject
 from ingest.dialect import Dialect, detect
+from ingest.readers.records import count_records
 from ingest.table import SourceColumn, Table, UnsureError, lake_names
 from policies.editions import literal
 from policies.errors import ReadingError
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 22
 _BATCH = 50_000
-_SPACES = b" \t"
 _MAX_FIELD = 16 * 2**20
 _SHOWN = 10_000
 _BROKEN = re.compile("[\ud800-\udfff]")
@@ -57,46 +57,6 @@ def read_csv(path: Path, reading: Reading, con: duckdb.DuckDBPyConnection, scrat
     # In a file of one column DuckDB takes blank lines for rows: there the careful reader is the only one
     records = None if body.width == 1 else count_records(body.path, body.skip, dialect.quote, dialect.delimiter)
     return _careful(body, con, scratch) if records is None else _fast(body, records, con, scratch)
-
-
-def count_records(path: Path, skip: int, quote: str, delimiter: str = ";") -> int | None:
-    """How many records stand after `skip` lines, by quotes and line ends alone; blank lines are none.
-
-    None where that means nothing, because some quotes are no quotes: they are odd in number, or spaces, which DuckDB
-    would drop, stand between one and a delimiter.
-    """
-    edges = (delimiter.encode(), b"\r", b"\n")
-    mark, inside, begun, count = quote.encode(), False, False, 0
-    with path.open("rb") as file:
-        for _ in range(skip):
-            file.readline()
-        while chunk := file.read(_CHUNK):
-            pieces = chunk.split(mark)
-            if len(pieces) > 1 and any(_spaced(piece, edges) for piece in pieces[int(inside) :: 2]):
-                return None
-            # What stands between quotes becomes one `q`, so that its line ends do not count
-            bare = (b"q" if inside else b"") + b"q".join(pieces[int(inside) :: 2])
-            inside ^= len(pieces) % 2 == 0
-            bare += b"q" if inside else b""
-            if b"\r" in bare:
-                bare = bare.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-            while b"\n\n" in bare:
-                bare = bare.replace(b"\n\n", b"\n")
-            # One more line than line ends, but for those that are empty at either end of the chunk
-            count += bare.count(b"\n") + 1 - bare.startswith(b"\n") - bare.endswith(b"\n")
-            count -= begun and not bare.startswith(b"\n")
-            begun = not bare.endswith(b"\n")
-    return None if inside else count
-
-
-def _spaced(between: bytes, edges: tuple[bytes, ...]) -> bool:
-    """Whether what stands outside of quotes has spaces between a quote and a delimiter or line end."""
-    if not between or (between[0] not in _SPACES and between[-1] not in _SPACES):
-        return False
-    after, before = between.lstrip(b" \t"), between.rstrip(b" \t")
-    return (after != between and after.startswith(edges)) or (
-        before != between and (not before or before.endswith(edges))
-    )
 
 
 def _body(path: Path, dialect: Dialect, scratch: Path) -> _Body:
