@@ -59,7 +59,7 @@ bench: setup  ## Measure, and write docs/benchmarks.md
 
 lock:  ## Renew the lock files (needs uv)
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade \
-		pyproject.toml --extra dev deploy/requirements.in -o deploy/requirements.txt
+		pyproject.toml --extra dev --extra dask deploy/requirements.in -o deploy/requirements.txt
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade \
 		deploy/sandbox-requirements.in -o deploy/sandbox-requirements.txt
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade \

@@ -72,6 +72,11 @@ def csv_select(columns: Sequence[ServedColumn], files: Iterable[Path]) -> str:
     )
 
 
+def defused(text: str) -> str:
+    """SQL: the text, with an apostrophe before it where a spreadsheet would run it as a formula."""
+    return f"CASE WHEN regexp_matches({text}, '{_FORMULA}') THEN '''' || {text} ELSE {text} END"
+
+
 def preview_select(columns: Sequence[ServedColumn], files: Iterable[Path]) -> str:
     """The SELECT of the first rows as short text."""
     cells = [(f"left({_text(column)}, {PREVIEW_TEXT + 1})", f"c{number}") for number, column in enumerate(columns)]
@@ -204,5 +209,4 @@ def _defused(column: ServedColumn) -> str:
         return _text(column)
     if _NO_FORMULA.fullmatch(column.type):
         return _quoted(column.name)
-    text = _text(column)
-    return f"CASE WHEN regexp_matches({text}, '{_FORMULA}') THEN '''' || {text} ELSE {text} END"
+    return defused(_text(column))

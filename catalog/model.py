@@ -3,18 +3,63 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, HttpUrl, StringConstraints, Tag, field_validator
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, StringConstraints, field_validator
 
+from catalog.sources import Source
 from catalog.vocabulary import FREQUENCIES, LICENCES, THEMES
 from policies.document import Model, suggest
 
 Lang = Literal["fr", "en"]
 Text = Annotated[dict[Lang, Annotated[str, StringConstraints(min_length=1)]], Field(min_length=1)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-ColumnType = Literal["text", "integer", "decimal", "float", "boolean", "date", "timestamp", "geometry"]
-"""The types a column may be declared or proven to have; decimals carry precision and scale when proven."""
+Format = Literal[
+    "csv",
+    "xlsx",
+    "xls",
+    "ods",
+    "json",
+    "ndjson",
+    "geojson",
+    "shapefile",
+    "gpkg",
+    "kml",
+    "gpx",
+    "gml",
+    "xml",
+    "parquet",
+    "gtfs",
+]
+ColumnType = Literal[
+    "text",
+    "integer",
+    "decimal",
+    "float",
+    "boolean",
+    "date",
+    "time",
+    "timestamp",
+    "geometry",
+    "commune",
+    "departement",
+    "region",
+    "epci",
+    "siren",
+    "siret",
+    "postal_code",
+    "naf",
+    "email",
+    "phone",
+    "url",
+    "latitude",
+    "longitude",
+    "iban",
+]
+"""The types a column may be declared or proven to have; decimals carry precision and scale when proven.
+
+From `commune` on they say what is meant: latitude and longitude are floats, the others texts.
+"""
 
 RESERVED = frozenset({"main", "temp", "system", "information_schema", "pg_catalog"})
 """Names that DuckDB keeps for its own schemas, so no dataset may have them."""
@@ -54,41 +99,26 @@ class Spatial(Model):
     bbox: tuple[float, float, float, float]
 
 
-class FileSource(Model):
-    """A file beside the descriptor; the path is relative to the lab."""
-
-    file: str
-
-
-class HttpSource(Model):
-    """A file that a web server gives."""
-
-    url: HttpUrl
-
-    @field_validator("url")
-    @classmethod
-    def _no_secrets(cls, url: HttpUrl) -> HttpUrl:
-        if url.username is not None or url.password is not None:
-            message = "secrets do not belong in a descriptor: take the user name and password out of the address"
-            raise ValueError(message)
-        return url
-
-
-def _kind_of(source: Any) -> str:
-    """Which source is meant, so that an error speaks of that one alone."""
-    http = isinstance(source, HttpSource) or (isinstance(source, dict) and "url" in source)
-    return "HttpSource" if http else "FileSource"
-
-
 class Reading(Model):
-    """How to read the bytes, where detection should not decide."""
+    """How to read the bytes, where detection should not decide.
 
-    format: Literal["csv", "xlsx", "geojson"] | None = None
+    `table` chooses one of the tables of a file that holds several: a sheet, a layer, a file in an archive. `header_row`
+    is the line or row of the names, 0 where there is none, and `header_rows` how many they take. `records` is the path
+    to the records of a JSON or XML document. `crs` says in what system coordinates are, where the file does not.
+    `missing` are the markers that stand for a missing or secret value.
+    """
+
+    format: Format | None = None
+    table: str | None = None
     encoding: str | None = None
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
     quote: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
-    header_row: Annotated[int, Field(ge=1)] | None = None
-    sheet: str | None = None
+    escape: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
+    header_row: Annotated[int, Field(ge=0)] | None = None
+    header_rows: Annotated[int, Field(ge=1, le=5)] = 1
+    records: str | None = None
+    crs: Annotated[str, StringConstraints(pattern=r"^[A-Z]+:[0-9A-Z]+$")] | None = None
+    missing: tuple[str, ...] | None = None
 
 
 class Column(Model):
@@ -105,9 +135,7 @@ class Resource(Model):
 
     title: Text
     description: Text | None = None
-    source: Annotated[
-        Annotated[FileSource, Tag("FileSource")] | Annotated[HttpSource, Tag("HttpSource")], Discriminator(_kind_of)
-    ]
+    source: Source
     origin: str
     read: Reading = Reading()
     tableschema: str | None = None

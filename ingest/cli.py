@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path  # noqa: TC003  typer reads it
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table as Sheet
 
+from ingest.convert import Format, convert
 from ingest.run import Outcome, ingest
+from ingest.settings import IngestSettings
 from policies.errors import DatalabError, UsageError
 
 if TYPE_CHECKING:
@@ -46,6 +50,32 @@ def ingest_command(
     failed = [f"{one.dataset}.{one.resource}: {one.error}" for one in outcomes if one.error is not None]
     if broken or failed:
         raise DatalabError("\n".join([*map(str, broken), *failed]))
+
+
+@app.command("convert")
+def convert_command(
+    files: Annotated[list[Path], typer.Argument(help="The files to convert.", metavar="FILE…", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The folder to write to.", show_default=False)],
+    form: Annotated[Format, typer.Option("--format", help="What to write.")] = "parquet",
+) -> None:
+    """Make clean Parquet or CSV of any file, with a receipt that proves it. Needs no lab.
+
+    x.csv becomes OUT/x.parquet and OUT/x.receipt.json; a file of several tables a folder OUT/x/ with one file a table.
+    A file that fails is named on stderr and stops no other; then the exit code is 1.
+    """
+    failed = 0
+    columns = (TextColumn("{task.completed}/{task.total}"), BarColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=len(files))
+        done = set()
+        for converted in convert(files, out, form, IngestSettings()):
+            done.add(converted.file)
+            progress.update(task, completed=len(done), description=converted.file.name)
+            if converted.error is not None:
+                failed += 1
+                progress.console.print(f"failed: {converted.error}", markup=False, highlight=False, soft_wrap=True)
+    if failed:
+        raise typer.Exit(1)
 
 
 def outcome_table(outcomes: list[Outcome]) -> Sheet:

@@ -30,7 +30,8 @@ _SECONDS = r":[0-5][0-9](\.[0-9]{1,6})?"
 class Form:
     """One way to write one type. `cast` is SQL with `{x}` where the text goes; NULL from it means: not proven.
 
-    `padded` forms pass over white space around the text, which costs as much as the rest of the proof.
+    `padded` forms pass over white space around the text, which costs as much as the rest of the proof. `standard` forms
+    are written as machines write the type everywhere, so that a CSV keeps their texts as they are.
     """
 
     word: str
@@ -39,6 +40,7 @@ class Form:
     cast: str
     why: str
     padded: bool = False
+    standard: bool = False
 
     @cached_property
     def regex(self) -> re.Pattern[str]:
@@ -74,21 +76,23 @@ def number(whole: int, scale: int, separator: str, word: str | None = None, *, g
     text = "{x}" if separator == "." else "replace({x}, ',', '.')"
     text = f"translate({text}, '{_SPACES}', '')" if grouped else text
     named = f"{'point' if separator == '.' else 'comma'}{', thousands set apart by spaces,' if grouped else ''}"
+    standard = separator == "." and not grouped
     digits = whole + scale
     if word == "float" and digits > DOUBLE_DIGITS:
         why = f"numbers with a decimal {named}; of more than {DOUBLE_DIGITS} digits, the nearest float"
-        return Form("float", "DOUBLE", _digits(whole, scale, separator, grouped), f"TRY_CAST({text} AS DOUBLE)", why)
+        pattern, cast = _digits(whole, scale, separator, grouped), f"TRY_CAST({text} AS DOUBLE)"
+        return Form("float", "DOUBLE", pattern, cast, why, standard=standard)
     if digits <= DOUBLE_DIGITS and (word == "float" or (word is None and scale > DECIMAL_SCALE)):
         why = f"every value is a number with a decimal {named} and at most {DOUBLE_DIGITS} digits, all kept"
         whole = min(whole + DIGITS_TO_SPARE, DOUBLE_DIGITS - scale)
         pattern = _digits(whole, DOUBLE_DIGITS - whole, separator, grouped)
-        return Form("float", "DOUBLE", pattern, f"TRY_CAST({text} AS DOUBLE)", why)
+        return Form("float", "DOUBLE", pattern, f"TRY_CAST({text} AS DOUBLE)", why, standard=standard)
     if digits <= DECIMAL_DIGITS and word != "float":
         precision = 18 if digits <= 18 else DECIMAL_DIGITS  # noqa: PLR2004  DuckDB's widest in 64 bits
         sql_type = f"DECIMAL({precision},{scale})"
         why = f"every value is a number with a decimal {named} and at most {scale} decimals"
         pattern = _digits(precision - scale, scale, separator, grouped)
-        return Form("decimal", sql_type, pattern, f"TRY_CAST({text} AS {sql_type})", why)
+        return Form("decimal", sql_type, pattern, f"TRY_CAST({text} AS {sql_type})", why, standard=standard)
     return None
 
 
@@ -104,12 +108,13 @@ def _digits(whole: int, scale: int, separator: str, grouped: bool) -> str:  # no
     return f"-?({plain}{groups}){fraction}"
 
 
-def _integer(pattern: str, cast: str, why: str) -> Form:
-    return Form("integer", "BIGINT", pattern, cast, why)
+def _integer(pattern: str, cast: str, why: str, *, standard: bool = False) -> Form:
+    return Form("integer", "BIGINT", pattern, cast, why, standard=standard)
 
 
-def _date(pattern: str, layout: str, why: str) -> Form:
-    return Form("date", "DATE", pattern, f"CAST(try_strptime({{x}}, '{layout}') AS DATE)", why)
+def _date(pattern: str, layout: str, why: str, *, standard: bool = False) -> Form:
+    cast = f"CAST(try_strptime({{x}}, '{layout}') AS DATE)"
+    return Form("date", "DATE", pattern, cast, why, standard=standard)
 
 
 def _boolean(yes: str, no: str) -> Form:
@@ -123,6 +128,7 @@ INTEGERS = (
         "0|-?[1-9][0-9]{0,17}",
         "TRY_CAST({x} AS BIGINT)",
         "every value is a whole number without leading zeros",
+        standard=True,
     ),
     _integer(
         f"0|-?([1-9][0-9]{{0,2}}([{_SPACES}][0-9]{{3}}){{1,5}}|[1-9][0-9]{{0,17}})",
@@ -136,10 +142,11 @@ EXPONENT = Form(
     r"-?[0-9](\.[0-9]{1,14})?([eE][-+]?[0-9]{1,2})?",
     "TRY_CAST({x} AS DOUBLE)",
     "every value is a number, some with an exponent",
+    standard=True,
 )
 BOOLEANS = (_boolean("true", "false"), _boolean("vrai", "faux"), _boolean("oui", "non"), _boolean("yes", "no"))
 DATES = (
-    _date(f"{_YEAR}-{_MONTH}-{_DAY}", "%Y-%m-%d", "every value is a date YYYY-MM-DD"),
+    _date(f"{_YEAR}-{_MONTH}-{_DAY}", "%Y-%m-%d", "every value is a date YYYY-MM-DD", standard=True),
     _date(f"{_YEAR}/{_MONTH}/{_DAY}", "%Y/%m/%d", "every value is a date YYYY/MM/DD"),
     _date(f"{_DAY}/{_MONTH}/{_YEAR}", "%d/%m/%Y", "every value is a date DD/MM/YYYY (the French order)"),
     _date(f"{_DAY}-{_MONTH}-{_YEAR}", "%d-%m-%Y", "every value is a date DD-MM-YYYY (the French order)"),
@@ -153,6 +160,7 @@ TIMESTAMPS = (
         f"{_YEAR}-{_MONTH}-{_DAY}[T ]{_CLOCK}({_SECONDS})?",
         "TRY_CAST({x} AS TIMESTAMP)",
         "every value is a date and time (ISO 8601) without a zone",
+        standard=True,
     ),
     Form(
         "timestamp",
@@ -174,6 +182,7 @@ TIMESTAMPS = (
         f"{_YEAR}-{_MONTH}-{_DAY}[T ]{_CLOCK}({_SECONDS})?(Z|[+-][0-9]{{2}}:[0-9]{{2}})",
         "TRY_CAST({x} AS TIMESTAMPTZ)",
         "every value is an instant (ISO 8601 with a zone), kept in UTC",
+        standard=True,
     ),
 )
 FIXED = (*INTEGERS, *BOOLEANS, *DATES, *TIMESTAMPS)

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Proven:
-    """A table on disk, typed, with `rows_in == rows_out + len(rejects)`."""
+    """A table on disk, typed, with `rows_in == rows_out + len(rejects)`; `table` and `typings` are what proved it."""
 
+    table: Table
+    typings: list[Typing]
     staged: StagedTable
     served: tuple[ServedColumn, ...]
     columns: tuple[ProvenColumn, ...]
@@ -118,6 +120,8 @@ def _refuse_ruin(table: Table, staged: StagedTable, rejects: list[Reject]) -> No
 def _proven(table: Table, typings: list[Typing], staged: StagedTable, rejects: list[Reject]) -> Proven:
     nulls = staged.nulls()
     return Proven(
+        table=table,
+        typings=typings,
         staged=staged,
         served=tuple(ServedColumn(name=typing.column.name, type=typing.sql_type) for typing in typings),
         columns=tuple(

@@ -16,18 +16,18 @@ import pyarrow.parquet as pq
 
 from catalog import upkeep
 from catalog.lake import ServedColumn
-from catalog.model import FileSource, Receipt
+from catalog.model import Receipt
 from ingest.columns import Declared
+from ingest.desk import Desk
 from ingest.editions import Raw, commit_editions, stage_editions
+from ingest.fetch import fetch
+from ingest.formats import tables_in
 from ingest.held import Held, Job, identity_of, refresh, rejects_of
+from ingest.parts import together
 from ingest.prove import Proven, prove
-from ingest.readers.csv import read_csv
-from ingest.readers.excel import read_excel
-from ingest.readers.geo import read_geojson
 from ingest.settings import IngestSettings
 from ingest.sources import Fetched, stamp_of
-from ingest.sources.files import fetch_file
-from ingest.sources.http import fetch_http
+from ingest.table import chosen
 from ingest.tableschema import read_tableschema
 from policies.document import suggest
 from policies.editions import definition
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 READER = 1
 """Raised when the same bytes would be read otherwise than before, so that they are read again."""
 _KEPT_REJECTS = 100
-_SUFFIXES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".xlsx": "xlsx", ".geojson": "geojson", ".json": "geojson"}
 _REJECTS = (
     ServedColumn(name="line", type="BIGINT"),
     ServedColumn(name="reason", type="VARCHAR"),
@@ -120,8 +119,9 @@ def _attempt(job: Job, name: str, resource: Resource, held: Held) -> Outcome:
 
 def _ingest(job: Job, name: str, resource: Resource, held: Held, start: float) -> Outcome:
     lab, slug, say = job.lab, job.slug, job.say
+    settings = lab.section("ingest", IngestSettings)
     say(f"{slug}.{name}: fetch")
-    fetched = _fetch(lab, slug, name, resource)
+    fetched = fetch(resource.source, lab.root, lab.var / "sources" / slug / name, settings)
     reading = _reading_id(lab, resource)
     if held.raw is not None and (held.raw[1].sha256, held.raw[1].reading) == (fetched.sha256, reading):
         if held.error is not None:
@@ -133,13 +133,12 @@ def _ingest(job: Job, name: str, resource: Resource, held: Held, start: float) -
         con.execute("SET temp_directory = ?", [str(job.workshop.spill)])
         try:
             say(f"{slug}.{name}: read")
-            table = _read(fetched, resource, con, Path(scratch))
+            table = _read(fetched, resource, Desk(con=con, scratch=Path(scratch), settings=settings))
             declared = _declared(lab, slug, resource, table)
             say(f"{slug}.{name}: type {table.rows_in} rows")
             proven = prove(table, declared, lambda write: lab.lake.stage(slug, RAW, name, write))
         except ReadingError as error:
-            message = f"{fetched.place}: {str(error).removeprefix(f'{fetched.path}: ')}"
-            raise ReadingError(message) from None
+            raise ReadingError(_placed(str(error), fetched)) from None
         _refuse_changed(fetched, proven)
     receipt = _receipt(slug, name, resource, fetched, proven, reading, time.monotonic() - start)
     say(f"{slug}.{name}: commit {receipt.rows_out} rows and build the editions")
@@ -147,20 +146,17 @@ def _ingest(job: Job, name: str, resource: Resource, held: Held, start: float) -
     return _outcome(receipt, "ingested", editions, held.repaired, start)
 
 
-def _fetch(lab: Lab, slug: str, name: str, resource: Resource) -> Fetched:
-    if isinstance(resource.source, FileSource):
-        return fetch_file(resource.source, lab.root)
-    settings = lab.section("ingest", IngestSettings)
-    return fetch_http(resource.source, lab.var / "sources" / slug / name, settings)
-
-
-def _read(fetched: Fetched, resource: Resource, con: duckdb.DuckDBPyConnection, scratch: Path) -> Table:
-    chosen = resource.read.format or _SUFFIXES.get(Path(fetched.name).suffix.lower(), "csv")
-    if chosen == "xlsx":
-        return read_excel(fetched.path, resource.read, con)
-    if chosen == "geojson":
-        return read_geojson(fetched.path, con)
-    return read_csv(fetched.path, resource.read, con, scratch)
+def _read(fetched: Fetched, resource: Resource, desk: Desk) -> Table:
+    """The table that the resource is, of all parts together."""
+    opened = []
+    for part in fetched.parts:
+        try:
+            tables = tables_in(part.path, part.name, resource.read, desk, fetched.format)
+            opened.append((part.name, chosen(tables, resource.read.table)))
+        except ReadingError as error:
+            place = fetched.place if len(fetched.parts) == 1 else f"{fetched.place}: {part.name}"
+            raise ReadingError(f"{place}: {str(error).removeprefix(f'{part.path}: ')}") from None
+    return together(opened)
 
 
 def _declared(lab: Lab, slug: str, resource: Resource, table: Table) -> dict[str, Declared]:
@@ -267,8 +263,16 @@ def _reading_id(lab: Lab, resource: Resource) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
+def _placed(message: str, fetched: Fetched) -> str:
+    """The message, with the source's place where it named a passing file, and before it if it named none."""
+    for part in fetched.parts:
+        message = message.removeprefix(f"{part.path}: ")
+    return message if message.startswith(fetched.place) else f"{fetched.place}: {message}"
+
+
 def _refuse_changed(fetched: Fetched, proven: Proven) -> None:
-    if stamp_of(fetched.path) != fetched.stamp:
-        proven.staged.discard()
-        message = f"{fetched.path}: the file changed while it was read; try again"
-        raise SourceError(message)
+    for part in fetched.parts:
+        if stamp_of(part.path) != part.stamp:
+            proven.staged.discard()
+            message = f"{part.path}: the file changed while it was read; try again"
+            raise SourceError(message)

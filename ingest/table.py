@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
+
+from policies.document import suggest
+from policies.errors import ReadingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -52,6 +55,22 @@ class Table:
     dialect: dict[str, str | int | None]
     line_of: Callable[[Sequence[int]], list[int]]
     careful: Callable[[], Table] | None = None
+
+
+Tables: TypeAlias = "dict[str, Callable[[], Table]]"
+"""The tables of one file, by name, each opened when it is asked for. A format of one table has one, named `""`."""
+
+
+def chosen(tables: Tables, name: str | None) -> Table:
+    """The table of that name, or the only one. Raises ReadingError if there is none, or a choice must be made."""
+    if name is not None:
+        if name not in tables:
+            raise ReadingError(f"no table {name!r} in the file; {suggest(name, list(tables))}")
+        return tables[name]()
+    if len(tables) != 1:
+        named = ", ".join(repr(one) for one in tables)
+        raise ReadingError(f"the file holds {len(tables)} tables: {named}; choose one: read: {{table: …}}")
+    return next(iter(tables.values()))()
 
 
 def lake_names(names: Iterable[str]) -> list[str]:

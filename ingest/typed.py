@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from catalog.download import defused
 from ingest import forms
 from policies.editions import quoted
 
@@ -28,6 +29,25 @@ def typed_sql(table: Table, typings: list[Typing]) -> str:
     statement = f"SELECT {', '.join(named)} FROM ({_texts(table.source, typings)})"  # noqa: S608  names are quoted
     why = _why(typings)
     return statement if why is None else f"{statement} WHERE {why} IS NULL"
+
+
+def clean_sql(table: Table, typings: list[Typing]) -> str:
+    """The same rows as texts for a CSV: dates in ISO 8601, decimal points, geometry as WKT, no cell that is a formula.
+
+    What is written in the standard way already stays as it is written: `12.50` does not become `12.5`.
+    """
+    values = [f"{_clean(number, typing)} AS {quoted(typing.column.name)}" for number, typing in enumerate(typings)]
+    return f"SELECT {', '.join(values)} FROM ({_texts(table.source, typings)})"  # noqa: S608  names are quoted
+
+
+def _clean(number: int, typing: Typing) -> str:
+    if typing.sql_type == "GEOMETRY":
+        return f"st_astext(st_geomfromwkb(r{number}))"
+    if typing.form is None:
+        return defused(f"r{number}") if typing.sql_type == "VARCHAR" else f"r{number}"
+    if typing.form.standard:
+        return f"CASE WHEN t{number} IS NOT NULL THEN {forms.bare(f'r{number}')} END"
+    return f"t{number}"
 
 
 def refused_sql(table: Table, typings: list[Typing]) -> str | None:

@@ -140,7 +140,8 @@ def _line_of(root: yaml.Node, loc: tuple[int | str, ...]) -> int:
 
 
 def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
-    place = ".".join(str(step) for step in error["loc"] if step not in {"[key]", "FileSource", "HttpSource"})
+    # pydantic names the model of a union that was tried (`HttpSource`), which stands in no document
+    place = ".".join(str(step) for step in error["loc"] if step != "[key]" and not str(step).endswith("Source"))
     if error["type"] == "extra_forbidden":
         unknown = str(error["loc"][-1])
         return f"unknown key {place!r}; {suggest(unknown, _known_keys(model, error['loc']))}"
@@ -171,7 +172,8 @@ def _known_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]
             if isinstance(step, int):
                 child = node.get("items")
             else:
-                child = node.get("properties", {}).get(step, node.get("additionalProperties"))
+                others = next(iter(node.get("patternProperties", {}).values()), node.get("additionalProperties"))
+                child = node.get("properties", {}).get(step, others)
             if isinstance(child, dict):
                 deeper += opened(child)
         nodes = deeper or nodes  # a step that names a union's branch leads nowhere: stay

@@ -129,6 +129,6 @@ def test_a_cell_far_from_the_table_is_refused_before_it_fills_the_memory(folder)
 
 
 def test_a_declared_sheet_that_is_not_there_is_named_with_those_that_are(folder):
-    assert "no sheet 'Feuille'; did you mean 'Feuil1'" in bring(
-        folder, workbook(["a", "b"], [1, 2]), read={"sheet": "Feuille"}
+    assert "no table 'Feuille' in the file; did you mean 'Feuil1'" in bring(
+        folder, workbook(["a", "b"], [1, 2]), read={"table": "Feuille"}
     )

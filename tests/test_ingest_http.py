@@ -19,8 +19,8 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from catalog.model import HttpSource
 from catalog.query import connect
+from catalog.sources import HttpSource
 from ingest.run import ingest
 from ingest.settings import IngestSettings
 from ingest.sources.guarded import GuardedTransport

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import duckdb
 
     from catalog.model import Reading
+    from ingest.desk import Desk
+    from ingest.table import Tables
 
 _CHUNK = 1 << 22
 _BATCH = 50_000
@@ -50,20 +52,24 @@ class _Body:
         return len(self.dialect.header)
 
 
-def read_csv(path: Path, reading: Reading, con: duckdb.DuckDBPyConnection, scratch: Path) -> Table:
-    """Read the file at `path`; `scratch` is a folder that outlives the table. Raises ReadingError."""
+def read_csv(path: Path, reading: Reading, desk: Desk) -> Tables:
+    """The one table of the file at `path`. Raises ReadingError when it is opened and cannot be read."""
+    return {"": lambda: _open(path, reading, desk)}
+
+
+def _open(path: Path, reading: Reading, desk: Desk) -> Table:
     dialect = detect(path, reading)
-    body = _body(path, dialect, scratch)
+    body = _body(path, dialect, desk)
     # In a file of one column DuckDB takes blank lines for rows: there the careful reader is the only one
     records = None if body.width == 1 else count_records(body.path, body.skip, dialect.quote, dialect.delimiter)
-    return _careful(body, con, scratch) if records is None else _fast(body, records, con, scratch)
+    return _careful(body, desk) if records is None else _fast(body, records, desk)
 
 
-def _body(path: Path, dialect: Dialect, scratch: Path) -> _Body:
+def _body(path: Path, dialect: Dialect, desk: Desk) -> _Body:
     """The file itself when it is UTF-8 with its header on line 1, else a copy of its data in UTF-8."""
     if dialect.encoding == "utf-8" and dialect.first_line == 2 and b"\r" not in _line_end(path):  # noqa: PLR2004
         return _Body(path, 1, 1, dialect)
-    copy = scratch / "utf-8.csv"
+    copy = desk.path("utf-8.csv")
     try:
         with path.open(encoding=dialect.encoding, newline="") as source, copy.open("wb") as target:
             left = dialect.first_line - 1
@@ -104,7 +110,7 @@ def _columns(dialect: Dialect) -> tuple[SourceColumn, ...]:
     )
 
 
-def _fast(body: _Body, records: int, con: duckdb.DuckDBPyConnection, scratch: Path) -> Table:
+def _fast(body: _Body, records: int, desk: Desk) -> Table:
     columns = _columns(body.dialect)
     types = ", ".join(f"{literal(column.name)}: 'VARCHAR'" for column in columns)
     quote = literal(body.dialect.quote)
@@ -114,15 +120,15 @@ def _fast(body: _Body, records: int, con: duckdb.DuckDBPyConnection, scratch: Pa
         f"max_line_size={_MAX_FIELD}, columns={{{types}}}"
     )
     return Table(
-        con=con,
+        con=desk.con,
         source=f"read_csv({options}, store_rejects=true, rejects_limit=0)",
         format="csv",
         columns=columns,
         rows_in=records,
-        rejects=lambda: _stored_rejects(body, con),
+        rejects=lambda: _stored_rejects(body, desk.con),
         dialect=_said(body.dialect, "duckdb"),
         line_of=lambda rows: _lines(body, rows),
-        careful=lambda: _careful(body, con, scratch),
+        careful=lambda: _careful(body, desk),
     )
 
 
@@ -134,7 +140,9 @@ def _stored_rejects(body: _Body, con: duckdb.DuckDBPyConnection) -> list[Reject]
     """
     stored = con.execute(
         "SELECT line_byte_position, min(error_message), any_value(csv_line), bool_or(error_type = 'UNQUOTED VALUE') "
-        "FROM reject_errors WHERE scan_id = (SELECT max(scan_id) FROM reject_scans) GROUP BY 1 ORDER BY 1"
+        "FROM reject_errors JOIN (SELECT max(scan_id) AS scan_id, max_by(file_id, scan_id) AS file_id "
+        "FROM reject_scans WHERE file_path = ?) USING (scan_id, file_id) GROUP BY 1 ORDER BY 1",
+        [str(body.path)],
     ).fetchall()
     if any(quotes for *_, quotes in stored):
         raise UnsureError
@@ -171,9 +179,9 @@ def _line_ends(before: bytes, chunk: bytes) -> int:
     return chunk.count(b"\n") + chunk.count(b"\r") - both
 
 
-def _careful(body: _Body, con: duckdb.DuckDBPyConnection, scratch: Path) -> Table:
+def _careful(body: _Body, desk: Desk) -> Table:
     columns = _columns(body.dialect)
-    copy = scratch / "careful.parquet"
+    copy = desk.path("careful.parquet")
     rejects: list[Reject] = []
     schema = pa.schema([(column.name, pa.string()) for column in columns])
     count = 0
@@ -196,7 +204,7 @@ def _careful(body: _Body, con: duckdb.DuckDBPyConnection, scratch: Path) -> Tabl
         writer.write_batch(_arrow(batch, schema))
     source = f"read_parquet({literal(str(copy))})"
     return Table(
-        con=con,
+        con=desk.con,
         source=source,
         format="csv",
         columns=columns,

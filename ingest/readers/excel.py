@@ -7,6 +7,7 @@ error as Excel shows it. `sheet.py` counts the rows apart, and finds what calami
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -15,29 +16,33 @@ from python_calamine import CalamineError, CalamineWorkbook, ZipError
 from catalog.model import Reject
 from ingest.readers.sheet import Sheet, read_sheet
 from ingest.table import SourceColumn, Table, lake_names
-from policies.document import suggest
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    import duckdb
-
     from catalog.model import Reading
+    from ingest.desk import Desk
+    from ingest.table import Tables
 
 Cell = int | float | str | bool | dt.time | dt.date | dt.datetime | dt.timedelta
 _HEAD_ROWS = 50
-_VIEW = "sheet"
 
 
-def read_excel(path: Path, reading: Reading, con: duckdb.DuckDBPyConnection) -> Table:
-    """Read one sheet of the workbook at `path`: the declared one, or the first. Raises ReadingError."""
+def read_excel(path: Path, reading: Reading, desk: Desk) -> Tables:
+    """The sheets of the workbook at `path`. Raises ReadingError."""
     try:
         book = CalamineWorkbook.from_path(path)
-        name = reading.sheet or book.sheet_names[0]
-        if name not in book.sheet_names:
-            raise ReadingError(f"{path}: no sheet {name!r}; {suggest(name, book.sheet_names)}")
+    except (CalamineError, ZipError, OSError) as error:
+        raise ReadingError(
+            f"{path}: cannot be read as a spreadsheet: {error}; check that it is an .xlsx file"
+        ) from None
+    return {name: partial(_open, path, book, name, reading, desk) for name in book.sheet_names}
+
+
+def _open(path: Path, book: CalamineWorkbook, name: str, reading: Reading, desk: Desk) -> Table:
+    try:
         sheet = read_sheet(path, name)
         cells = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
     except (CalamineError, ZipError, OSError) as error:
@@ -56,11 +61,10 @@ def read_excel(path: Path, reading: Reading, con: duckdb.DuckDBPyConnection) -> 
         for name, place in zip(lake_names(header[place] or "" for place in used), used, strict=True)
     ]
     arrays = [pa.array([texts[row][place] for row in good], pa.string()) for place in used]
-    con.register(_VIEW, pa.table(arrays, names=[column.name for column in columns]))
     rejects = [_unsaved(texts, row, place) for row, place in sorted(unsaved.items())]
     return Table(
-        con=con,
-        source=_VIEW,
+        con=desk.con,
+        source=desk.view(pa.table(arrays, names=[column.name for column in columns])),
         format="xlsx",
         columns=tuple(columns),
         rows_in=_count(texts, sheet, header_at),

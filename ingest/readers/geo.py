@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
     import duckdb
 
-_VIEW = "features"
+    from catalog.model import Reading
+    from ingest.desk import Desk
+    from ingest.table import Tables
+
 _FEATURE = re.compile(rb'"type"\s*:\s*"Feature"')
 _CHUNK = 1 << 22
 _OVERLAP = 256
@@ -43,19 +46,23 @@ class _DoubledKeyError(ValueError):
     """An object says one key twice."""
 
 
-def read_geojson(path: Path, con: duckdb.DuckDBPyConnection) -> Table:
-    """Read the feature collection at `path`. Raises ReadingError if it is none, or not in longitude and latitude."""
+def read_geojson(path: Path, _reading: Reading, desk: Desk) -> Tables:
+    """The feature collection at `path`. Opening it raises ReadingError if it is none, or not in degrees."""
+    return {"": lambda: _open(path, desk)}
+
+
+def _open(path: Path, desk: Desk) -> Table:
     features = _features(path)
-    rejects = _bad_geometries(features, con)
+    rejects = _bad_geometries(features, desk.con)
     bad = {reject.line for reject in rejects}
     good = [(number, feature) for number, feature in enumerate(features, start=1) if number not in bad]
     columns, arrays = _columns([feature for _, feature in good])
     geometry = [_geometry(feature) for _, feature in good]
-    con.register(_VIEW, pa.table([*arrays, pa.array(geometry, pa.string())], names=[one.name for one in columns]))
+    texts = desk.view(pa.table([*arrays, pa.array(geometry, pa.string())], names=[one.name for one in columns]))
     geometry_name = quoted(columns[-1].name)
-    view = f"(SELECT * REPLACE (st_aswkb(st_geomfromgeojson({geometry_name})) AS {geometry_name}) FROM {_VIEW})"  # noqa: S608
+    view = f"(SELECT * REPLACE (st_aswkb(st_geomfromgeojson({geometry_name})) AS {geometry_name}) FROM {texts})"  # noqa: S608
     return Table(
-        con=con,
+        con=desk.con,
         source=view,
         format="geojson",
         columns=columns,

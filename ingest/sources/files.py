@@ -1,39 +1,36 @@
-"""A file of the lab's own folder, or any absolute path that the operator may read."""
+"""Files of the lab's own folder, or at any absolute path that the operator may read."""
 
 from __future__ import annotations
 
-import datetime as dt
-import hashlib
+import glob
 from typing import TYPE_CHECKING
 
-from ingest.sources import Fetched, stamp_of
+from ingest.sources import Fetched, fetched_file, fetched_files
 from policies.errors import SourceError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from catalog.model import FileSource
+    from catalog.sources import FileSource
 
 
 def fetch_file(source: FileSource, root: Path) -> Fetched:
-    """Hash the file where it lies; its path is relative to the lab's `root`. Raises SourceError if it is not there."""
+    """Hash the file where it lies, or all files of a folder or a glob; paths are relative to the lab's `root`.
+
+    A file whose name starts with a dot is none of a folder's. Raises SourceError if there is no file.
+    """
     path = root / source.file
-    if not path.is_file():
-        message = f"{path}: no such file; the descriptor's source names it"
-        raise SourceError(message)
-    stamp = stamp_of(path)
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if path.is_file():
+            return fetched_file(path, path.name, source.file)
+        pattern = str(path / "*") if path.is_dir() else str(path)
+        found = [path.__class__(one) for one in glob.glob(pattern, recursive=True)]  # noqa: PTH207  ** and absolute
+        files = [(one, one.relative_to(root).as_posix() if one.is_relative_to(root) else str(one)) for one in found]
+        files = [(one, name) for one, name in files if one.is_file()]
+        if not files:
+            message = f"{path}: no such file; the descriptor's source names it"
+            raise SourceError(message)
+        return fetched_files(files, source.file)
     except OSError as error:
-        message = f"{path}: cannot be read: {error.strerror}"
+        message = f"{error.filename or path}: cannot be read: {error.strerror}"
         raise SourceError(message) from None
-    return Fetched(
-        path=path,
-        name=path.name,
-        place=source.file,
-        sha256=digest,
-        bytes=stamp[0],
-        stamp=stamp,
-        when=dt.datetime.now(dt.UTC).replace(microsecond=0),
-    )

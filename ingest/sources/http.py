@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import httpx
 
-from ingest.sources import Fetched, stamp_of
+from ingest.sources import Fetched, Part, stamp_of
 from ingest.sources.guarded import FAILURES, GuardedTransport
 from policies.errors import SourceError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from catalog.model import HttpSource
+    from catalog.sources import HttpSource
     from ingest.settings import IngestSettings
 
 _REDIRECTS = 5
@@ -152,12 +152,10 @@ def _remembered(body: Path, memory: Path) -> dict[str, Any]:
 
 def _fetched(body: Path, url: str, known: dict[str, Any]) -> Fetched:
     return Fetched(
-        path=body,
-        name=unquote(PurePosixPath(httpx.URL(url).path).name) or "body",
+        parts=(Part(body, unquote(PurePosixPath(httpx.URL(url).path).name) or "body", stamp_of(body)),),
         place=url,
         sha256=known["sha256"],
         bytes=known["bytes"],
-        stamp=stamp_of(body),
         when=dt.datetime.fromisoformat(known["when"]),
         etag=known["etag"],
         last_modified=known["last_modified"],

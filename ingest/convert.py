@@ -1,0 +1,151 @@
+"""Any file → clean Parquet or CSV with a receipt, without a lab: the same reading, typing and proof as an ingest."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import duckdb
+
+from catalog.lake import StagedTable
+from catalog.model import Reading
+from ingest.desk import Desk
+from ingest.formats import tables_in
+from ingest.prove import prove
+from ingest.sources import fetched_file
+from ingest.typed import clean_sql
+from policies.editions import literal
+from policies.errors import DatalabError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ingest.prove import Proven
+    from ingest.settings import IngestSettings
+    from ingest.sources import Fetched
+    from ingest.table import Table
+
+Format = Literal["parquet", "csv"]
+_SHOWN_REJECTS = 100
+_READING = Reading()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Converted:
+    """What became of one table of a file: `out`, where it was written, or `error`, why not."""
+
+    file: Path
+    table: str
+    out: Path | None = None
+    rows: int = 0
+    rejected: int = 0
+    error: str | None = None
+
+
+def convert(files: Sequence[Path], out: Path, form: Format, settings: IngestSettings) -> Iterator[Converted]:
+    """Write each file's table as `out/STEM.parquet` (or .csv) with `out/STEM.receipt.json`.
+
+    Of a file of several tables, each becomes `out/STEM/TABLE.…`. A table appears whole or not at all; one that fails
+    stops no other. Raises UsageError if `out` is no folder and cannot become one.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{out}: cannot be made a folder to write to: {error.strerror}") from None
+    written: dict[Path, Path] = {}
+    with tempfile.TemporaryDirectory(dir=out, prefix=".datalab-") as scratch, duckdb.connect() as con:
+        con.execute("SET TimeZone = 'UTC'")
+        con.execute("SET temp_directory = ?", [scratch])
+        for number, file in enumerate(files):
+            desk = Desk(con=con, scratch=Path(scratch) / str(number), settings=settings)
+            desk.scratch.mkdir()
+            yield from _file(file, out, form, desk, written)
+            shutil.rmtree(desk.scratch, ignore_errors=True)
+
+
+def _file(file: Path, out: Path, form: Format, desk: Desk, written: dict[Path, Path]) -> Iterator[Converted]:
+    try:
+        fetched = fetched_file(file, file.name, str(file))
+        tables = tables_in(file, file.name, _READING, desk)
+        stem = _stem(file)
+        if len(tables) > 1:
+            (out / stem).mkdir(exist_ok=True)
+    except DatalabError as error:
+        yield Converted(file=file, table="", error=_placed(error, file))
+        return
+    except OSError as error:
+        yield Converted(file=file, table="", error=f"{file}: cannot be read: {error.strerror or error}")
+        return
+    for name, opened in tables.items():
+        target = out / f"{stem}.{form}" if len(tables) == 1 else out / stem / f"{_file_name(name)}.{form}"
+        try:
+            if target in written:
+                raise UsageError(f"{target} is already made of {written[target]}; write to another folder")
+            yield _table(fetched, name, opened, target, desk)
+            written[target] = file
+        except (DatalabError, duckdb.Error, OSError) as error:
+            yield Converted(file=file, table=name, error=_placed(error, file, name))
+
+
+def _table(fetched: Fetched, name: str, opened: Callable[[], Table], target: Path, desk: Desk) -> Converted:
+    start = time.monotonic()
+    table = opened()
+    parquet, clean = desk.path("out.parquet"), desk.path("out.csv")
+
+    def stage(write: Callable[[Path], object]) -> StagedTable:
+        write(parquet)
+        return StagedTable(parquet)
+
+    proven = prove(table, {}, stage)
+    if target.suffix == ".csv":
+        desk.con.execute(f"COPY ({clean_sql(proven.table, proven.typings)}) TO {literal(clean)} (HEADER)")
+    receipt = _receipt(fetched, proven, time.monotonic() - start)
+    told = desk.path("receipt.json")
+    told.write_text(json.dumps(receipt, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    (clean if target.suffix == ".csv" else parquet).replace(target)
+    told.replace(target.with_suffix(".receipt.json"))
+    return Converted(
+        file=fetched.parts[0].path, table=name, out=target, rows=proven.staged.rows, rejected=len(proven.rejects)
+    )
+
+
+def _receipt(fetched: Fetched, proven: Proven, seconds: float) -> dict[str, Any]:
+    dialect: dict[str, Any] = {"encoding": None, "delimiter": None, "quote": None, "header_row": None, **proven.dialect}
+    return {
+        "source": fetched.place,
+        "sha256": fetched.sha256,
+        "bytes": fetched.bytes,
+        "format": proven.format,
+        **dialect,
+        "rows_in": proven.rows_in,
+        "rows_out": proven.staged.rows,
+        "rejects": {
+            "count": len(proven.rejects),
+            "first": [reject.model_dump() for reject in proven.rejects[:_SHOWN_REJECTS]],
+        },
+        "columns": [column.model_dump() for column in proven.columns],
+        "seconds": round(seconds, 3),
+    }
+
+
+def _stem(file: Path) -> str:
+    """The file's name without its ending, and without that of what is packed in it: `x.csv.gz` → `x`."""
+    name = file.stem if file.suffix.lower() == ".gz" else file.name
+    return Path(name).stem or file.stem
+
+
+def _file_name(table: str) -> str:
+    """A table's name as that of a file in one folder."""
+    return re.sub(r"[/\\\x00-\x1f]+", "_", table).strip(". ") or "table"
+
+
+def _placed(error: Exception, file: Path, table: str = "") -> str:
+    """The error, after the file and the table that it is about."""
+    said = str(error).removeprefix(f"{file}: ")
+    return f"{file}: {table}: {said}" if table else f"{file}: {said}"
