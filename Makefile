@@ -6,7 +6,7 @@ DATALAB := .venv/bin/datalab --lab $(LAB)
 PRODUCT := policies catalog ingest sandbox datalab.py
 PIP := -m pip install -qq --disable-pip-version-check
 
-.PHONY: help setup ckan-setup demo test lint ckan bench lock clean
+.PHONY: help setup ckan-setup servers-setup demo test lint ckan bench lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -32,6 +32,9 @@ setup: .venv/.made .venv-sandbox/.made  ## Everything that demo, serve and sandb
 ckan-setup:  ## What `make ckan` and CKAN's tests need: PostgreSQL, Redis, Solr, CKAN
 	@deploy/ckan/setup.sh
 
+servers-setup:  ## What the tests of connectors need: PostgreSQL, MariaDB, Mosquitto
+	@deploy/test-servers.sh
+
 demo: setup  ## The example lab from source to sandbox, then its portal (SERVE=0: without)
 	@echo "— ingest: fetch, read, type, commit, editions"
 	@$(DATALAB) ingest
@@ -42,7 +45,7 @@ demo: setup  ## The example lab from source to sandbox, then its portal (SERVE=0
 		--out $(LAB)/var/decouverte.executed.ipynb --show
 	@if [ "$(SERVE)" != 0 ]; then echo "— the portal"; exec $(DATALAB) serve; fi
 
-test: setup ckan-setup lint  ## All checks and tests, with the real servers they need
+test: setup ckan-setup servers-setup lint  ## All checks and tests, with the real servers they need
 	@.venv/bin/python -m pytest $(PYTEST)
 
 lint: setup
@@ -54,8 +57,15 @@ lint: setup
 ckan: setup ckan-setup  ## A CKAN to publish to, until Ctrl-C; prints its address and token
 	@.venv/bin/python -m deploy.ckan
 
-bench: setup  ## Measure, and write docs/benchmarks.md
+.venv-bench/.made: bench/requirements.txt
+	@echo "installing the peers that are measured beside into .venv-bench"
+	@rm -rf .venv-bench && python3 -m venv .venv-bench
+	@.venv-bench/bin/python $(PIP) --require-hashes -r bench/requirements.txt
+	@touch $@
+
+bench: setup .venv-bench/.made  ## Measure, and write docs/benchmarks.md (16 GB of disk in TMPDIR, half an hour)
 	@.venv/bin/python bench/example.py
+	@.venv/bin/python bench/ingest.py --gb 1 4
 
 lock:  ## Renew the lock files (needs uv)
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade \
@@ -64,6 +74,8 @@ lock:  ## Renew the lock files (needs uv)
 		deploy/sandbox-requirements.in -o deploy/sandbox-requirements.txt
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade \
 		deploy/ckan/requirements.in -o deploy/ckan/requirements.txt
+	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade \
+		bench/requirements.in -o bench/requirements.txt
 
 clean:  ## Take away what the example lab produced
 	rm -rf $(LAB)/var

@@ -4,28 +4,52 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
-import catalog.cli
-import ingest.cli
-import sandbox.cli
-from catalog.lab import Lab
 from policies.errors import DatalabError
+
+if TYPE_CHECKING:
+    from typer._click import Command, Context
+
+    from catalog.lab import Lab
+
+_ROOMS = ("ingest", "catalog", "sandbox")
+
+
+class _Rooms(TyperGroup):
+    """The commands of every room, each loaded when it is asked for: the libraries of all take longer than most work."""
+
+    def list_commands(self, ctx: Context) -> list[str]:
+        return [name for room in _ROOMS for name in _commands(room).list_commands(ctx)]
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
+        found = (_commands(room).get_command(ctx, cmd_name) for room in _ROOMS)
+        return next((command for command in found if command is not None), None)
+
+
+def _commands(room: str) -> TyperGroup:
+    """A room's commands; those of `sandbox` stand together under its name."""
+    mounted = typer.Typer()
+    app = import_module(f"{room}.cli").app
+    mounted.add_typer(app, name=room if room == "sandbox" else None)
+    return typer.main.get_group(mounted)
+
 
 app = typer.Typer(
     name="datalab",
+    cls=_Rooms,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(ingest.cli.app)
-app.add_typer(catalog.cli.app)
-app.add_typer(sandbox.cli.app, name="sandbox")
 
 
 @app.callback()
@@ -37,7 +61,13 @@ def start(
     ] = Path(),
 ) -> None:
     """A region's data: brought in and proven, published, queried, and worked on in sandboxes."""
-    ctx.obj = lambda: Lab.open(lab)
+    ctx.obj = partial(_open, lab)
+
+
+def _open(folder: Path) -> Lab:
+    from catalog.lab import Lab  # noqa: PLC0415  `convert` needs none
+
+    return Lab.open(folder)
 
 
 def main() -> None:

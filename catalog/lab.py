@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from policies.model import EditionTable
 
-SECTIONS = ("policies", "catalog", "ckan", "ingest", "sandbox")
+SECTIONS = ("policies", "catalog", "ckan", "lake", "ingest", "sandbox")
 
 S = TypeVar("S", bound=BaseModel)
 

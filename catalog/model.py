@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, StringConstraints, field_validator
+from cronsim import CronSim, CronSimError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from catalog.sources import Source
 from catalog.vocabulary import FREQUENCIES, LICENCES, THEMES
@@ -61,6 +71,11 @@ ColumnType = Literal[
 From `commune` on they say what is meant: latitude and longitude are floats, the others texts.
 """
 
+Mode = Literal["snapshot", "append", "merge"]
+"""What new bytes do to the table: they are all of it, come below it, or replace the rows that have the same key."""
+REFRESHES = {"hourly": "0 * * * *", "daily": "0 4 * * *", "weekly": "0 4 * * 1", "monthly": "0 4 1 * *"}
+"""The words for a schedule, as cron says them."""
+
 RESERVED = frozenset({"main", "temp", "system", "information_schema", "pg_catalog"})
 """Names that DuckDB keeps for its own schemas, so no dataset may have them."""
 
@@ -68,6 +83,24 @@ RESERVED = frozenset({"main", "temp", "system", "information_schema", "pg_catalo
 def said(text: dict[Lang, str], lang: Lang = "fr") -> str:
     """The text in `lang`, or in the language there is."""
     return text.get(lang) or next(iter(text.values()))
+
+
+def _schedule(text: str) -> str:
+    cron = REFRESHES.get(text, text)
+    expected = f"expected {', '.join(REFRESHES)}, or five fields as in cron: minute hour day month weekday"
+    if len(cron.split()) != 5:  # noqa: PLR2004  CronSim would take seconds as a sixth
+        message = f"{text!r} is no schedule; {expected}"
+        raise ValueError(message)
+    try:
+        next(CronSim(cron, dt.datetime(2026, 1, 1, tzinfo=dt.UTC)))
+    except (CronSimError, StopIteration) as error:
+        message = f"{text!r} is no schedule ({error or 'it never comes'}); {expected}"
+        raise ValueError(message) from None
+    return text
+
+
+Refresh = Annotated[str, AfterValidator(_schedule)]
+"""When the source is asked again: a word of REFRESHES, or a cron expression, in the lab's time zone."""
 
 
 class Publisher(Model):
@@ -131,7 +164,11 @@ class Column(Model):
 
 
 class Resource(Model):
-    """One table of a dataset, with its source."""
+    """One table of a dataset, with its source.
+
+    `key` are the columns by which `mode: merge` knows a row. A snapshot with fewer rows than the one before, by more
+    than the share `max_drop` (of `[ingest]` when None), waits for a steward. `refresh` None: as the dataset says.
+    """
 
     title: Text
     description: Text | None = None
@@ -140,6 +177,17 @@ class Resource(Model):
     read: Reading = Reading()
     tableschema: str | None = None
     columns: dict[str, Column] = {}
+    mode: Mode = "snapshot"
+    key: tuple[str, ...] = ()
+    max_drop: Annotated[float, Field(ge=0, le=1)] | None = None
+    refresh: Refresh | None = None
+
+    @model_validator(mode="after")
+    def _key_with_merge(self) -> Self:
+        if (self.mode == "merge") != (self.key != ()):
+            message = "'mode: merge' and 'key: [COLUMN, …]' go together: the key says which row a new row replaces"
+            raise ValueError(message)
+        return self
 
 
 class Dataset(Model):
@@ -158,6 +206,7 @@ class Dataset(Model):
     temporal: Temporal | None = None
     issued: dt.date
     landing_page: HttpUrl | None = None
+    refresh: Refresh | None = None
     resources: dict[Slug, Resource] = Field(min_length=1)
 
     @field_validator("themes")
@@ -209,20 +258,35 @@ class Reject(Stored):
 
 
 class ProvenColumn(Stored):
-    """One column as it was committed: its type, and why it has it."""
+    """One column as it was committed: its type, and why it has it.
+
+    `markers` counts what stood for a missing or secret value; the column of that name with `_marker` keeps it by row.
+    """
 
     name: str
     source_name: str
     type: str
     nulls: int
+    markers: dict[str, int] = {}
     why: str
+
+
+class Accepted(Stored):
+    """Who let a snapshot in that was held for review, when (UTC) and why, and what it was held for."""
+
+    by: str
+    when: dt.datetime
+    why: str = ""
+    reasons: tuple[str, ...] = ()
 
 
 class Receipt(Stored):
     """What one ingest did. It lies in the Delta commit of the snapshot it proves.
 
     `rows_in` is counted apart from the reading, so `rows_in == rows_out + rejected` proves that no row was lost.
-    `layout` is raised when a field changes its meaning.
+    In the modes append and merge the table then has `rows_total == rows_before + rows_out - rows_replaced` rows, and
+    its rejects `rejects_total`; None stands for `rows_out` and `rejected`. `content` names all that is in the table,
+    None where that is these bytes alone. `layout` is raised when a field changes its meaning.
     """
 
     layout: int = 1
@@ -244,3 +308,10 @@ class Receipt(Stored):
     columns: tuple[ProvenColumn, ...] = ()
     reading: str
     seconds: float = 0.0
+    mode: str = "snapshot"
+    rows_before: int = 0
+    rows_replaced: int = 0
+    rows_total: int | None = None
+    rejects_total: int | None = None
+    content: str | None = None
+    accepted: Accepted | None = None

@@ -1,4 +1,4 @@
-"""The sections `[catalog]` and `[ckan]` of datalab.toml."""
+"""The sections `[catalog]`, `[ckan]` and `[lake]` of datalab.toml."""
 
 from __future__ import annotations
 
@@ -27,3 +27,10 @@ class CkanSettings(Model):
     organisation_title: str = "DataLab"
     token_env: str = "DATALAB_CKAN_TOKEN"  # noqa: S105  the name of a variable, not a secret
     timeout: float = Field(60, gt=0, le=600)
+
+
+class LakeSettings(Model):
+    """How long old snapshots can be read: a file stays while one of both rules holds. Receipts stay for ever."""
+
+    keep_versions: int = Field(10, ge=1)
+    keep_days: int = Field(30, ge=0)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, HttpUrl, StringConstraints, Tag
+from pydantic import Discriminator, Field, HttpUrl, StringConstraints, Tag, model_validator
 from pydantic.functional_validators import AfterValidator
 
 from policies.document import Model
 
 Secret = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
 """The name of the environment variable that holds a password or a token."""
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@-]*$")]
+"""An id or slug that stands in an address."""
 Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:_-]+$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -48,9 +50,11 @@ class PagesSource(Model):
     """Records that a JSON API gives page by page.
 
     `records` is the path to the list of records in an answer (`results`, `data.items`; the answer itself when empty).
-    `next` says how the next page is asked for: `offset` and `page` count in the query parameter `parameter`, `cursor`
-    takes the value at the path `cursor` of the answer for it, and an address that stands at that path as it is; `link`
-    follows the Link header (RFC 8288).
+    `next` says how the next page is asked for: `offset` and `page` count in the query parameter `parameter` (of the
+    same name if not said) from `first` on, `cursor` takes the value at the path `cursor` of the answer for the
+    parameter, or follows the address that stands there if there is no parameter; `link` follows the Link header
+    (RFC 8288). `total` is the path to how many records there are; it is looked for if not said, and false says that
+    the answer has no such number.
     """
 
     pages: Web
@@ -61,24 +65,40 @@ class PagesSource(Model):
     cursor: str | None = None
     size: Annotated[int, Field(ge=1)] | None = None
     size_parameter: str = "limit"
+    total: str | Literal[False] | None = None
     authorization: Secret | None = None
+
+    @model_validator(mode="after")
+    def _has_a_cursor(self) -> PagesSource:
+        if (self.next == "cursor") != (self.cursor is not None):
+            message = "`next: cursor` and `cursor: …`, the path to the next page's value or address, belong together"
+            raise ValueError(message)
+        return self
 
 
 class OpendatasoftSource(Model):
-    """A dataset of an Opendatasoft portal, by the exports of its Explore API v2.1; `opendatasoft` is the portal."""
+    """A dataset of an Opendatasoft portal, by the exports of its Explore API v2.1; `opendatasoft` is the portal.
+
+    `export` is the form of its export; if not said, GeoJSON where the dataset has one field of shapes, else JSON
+    lines. `where` and `select` are ODSQL.
+    """
 
     opendatasoft: Web
-    dataset: str
+    dataset: Identifier
     where: str | None = None
     select: str | None = None
+    export: Literal["jsonl", "geojson", "parquet"] | None = None
     apikey: Secret | None = None
 
 
 class UdataSource(Model):
-    """A resource of a udata portal, such as https://www.data.gouv.fr, by the id of its dataset and its own."""
+    """A file of a udata portal, such as https://www.data.gouv.fr: a dataset by its id or slug, and its resource by id.
+
+    The title serves for a resource, too, where no other of the dataset has the same.
+    """
 
     udata: Web
-    dataset: str
+    dataset: Identifier
     resource: str
 
 
@@ -86,29 +106,38 @@ class CkanSource(Model):
     """A resource of a CKAN portal by its id: its file, or its rows in the DataStore."""
 
     ckan: Web
-    resource: str
+    resource: Identifier
     datastore: bool = False
     token: Secret | None = None
 
 
 class WfsSource(Model):
-    """A layer of an OGC Web Feature Service (1.1 and 2.0), page by page."""
+    """A layer of an OGC Web Feature Service (1.1 and 2.0), `size` features a page.
+
+    `sort` names a property that is different for each feature, where the server cannot page without.
+    """
 
     wfs: Web
     layer: str
+    size: Annotated[int, Field(ge=1)] = 5000
+    sort: str | None = None
     authorization: Secret | None = None
 
 
 class FeaturesSource(Model):
-    """A collection of an OGC API Features service, page by page; `features` is the service's landing page."""
+    """A collection of an OGC API Features service, `size` features a page; `features` is the service's landing page."""
 
     features: Web
     collection: str
+    size: Annotated[int, Field(ge=1)] = 1000
     authorization: Secret | None = None
 
 
 class Database(Model):
-    """How a database is reached."""
+    """How a database is reached: over TLS, with a certificate for `host`, unless `tls` is false.
+
+    `SSL_CERT_FILE` in the environment names the authorities, where they are not the usual ones.
+    """
 
     host: Host
     port: Port | None = None
@@ -119,21 +148,24 @@ class Database(Model):
 
 
 class PostgresSource(Model):
-    """What a query answers on a PostgreSQL server."""
+    """What a query answers on a PostgreSQL server. With ORDER BY, the same rows are known to be the same."""
 
     postgresql: Database
     query: str
 
 
 class MariadbSource(Model):
-    """What a query answers on a MariaDB or MySQL server."""
+    """What a query answers on a MariaDB or MySQL server. With ORDER BY, the same rows are known to be the same."""
 
     mariadb: Database
     query: str
 
 
 class S3Source(Model):
-    """An object of an S3-compatible store, or all whose keys match a glob; `s3` is the store's endpoint."""
+    """An object of an S3-compatible store, or all whose keys match a glob; `s3` is the store's endpoint.
+
+    Without keys the bucket is asked as anybody may.
+    """
 
     s3: Web
     bucket: str
@@ -142,9 +174,19 @@ class S3Source(Model):
     access_key: Secret | None = None
     secret_key: Secret | None = None
 
+    @model_validator(mode="after")
+    def _both_keys(self) -> S3Source:
+        if (self.access_key is None) != (self.secret_key is None):
+            message = "access_key and secret_key go together: give both, or neither"
+            raise ValueError(message)
+        return self
+
 
 class SftpSource(Model):
-    """A file on an SFTP server, or all that match a glob; `host_key` is the server's public key as ssh-keyscan says."""
+    """A file on an SFTP server, or all that match a glob.
+
+    `host_key` is the server's public key, `ssh-ed25519 AAAA…`, as its operator gives it; `ssh-keyscan HOST` shows it.
+    """
 
     sftp: Host
     port: Port = 22
@@ -156,7 +198,10 @@ class SftpSource(Model):
 
 
 class MqttSource(Model):
-    """The messages that come on a topic in a window of time, each a row: topic, time, and what its JSON says."""
+    """The messages that come on a topic in a window of time, each a row: topic, time, and what its JSON says.
+
+    The window is `seconds` long and ends before that with as many `messages`. `topic` may hold `+` and `#`.
+    """
 
     mqtt: Host
     port: Port = 1883

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import shutil
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,12 @@ from policies.errors import LakeError
 from policies.model import RAW
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from catalog.deltalog import Entry
     from catalog.lake import Lake
+    from catalog.settings import LakeSettings
 
 
 def mend(lake: Lake, dataset: str) -> list[str]:
@@ -43,38 +46,43 @@ def mend(lake: Lake, dataset: str) -> list[str]:
     return said
 
 
-def sweep(lake: Lake, dataset: str, wanted: Mapping[str, Mapping[str, str]]) -> None:
-    """Take away what nobody may read: what never counted, and what today's policy no longer shows.
+def sweep(lake: Lake, dataset: str, wanted: Mapping[str, Mapping[str, str]], rule: LakeSettings) -> None:
+    """Take away what nobody may read: what never counted, what today's policy no longer shows, what `rule` finds old.
 
     `wanted` is what the policy names: edition → table → its definition. Editions and tables that it does not name go;
-    of the others, the files of snapshots whose receipt has another `definition` (the receipts stay). `raw` keeps every
-    table, and the file of every snapshot that counted. Only for who holds the dataset; who reads a file at that moment
-    gets an error at worst. Raises LakeError if the disk refuses, or a pointer is damaged.
+    of the others, the files of snapshots whose receipt has another `definition`. `raw` keeps every table that counts.
+    Of the snapshots that counted, the files of old ones go; the receipts of all stay in the log. Only for who holds the
+    dataset; who reads a file at that moment gets an error at worst. Raises LakeError if the disk refuses, or a pointer
+    is damaged.
     """
     try:
         for edition in lake.editions(dataset):
             if edition == RAW:
-                _sweep_raw(lake, dataset)
+                _sweep_raw(lake, dataset, rule)
             elif edition in wanted:
-                _sweep_edition(lake, dataset, edition, wanted[edition])
+                _sweep_edition(lake, dataset, edition, wanted[edition], rule)
             else:
                 shutil.rmtree(lake.edition_path(dataset, edition))
     except OSError as error:
         raise LakeError(f"{dataset}: what is no longer to be read cannot be removed: {error}") from None
 
 
-def _sweep_raw(lake: Lake, dataset: str) -> None:
+def _sweep_raw(lake: Lake, dataset: str, rule: LakeSettings) -> None:
     current = lake.current(dataset, RAW)
-    for name, served in ({} if current is None else current.resources).items():
+    counting = {} if current is None else current.resources
+    for name, served in counting.items():
         table = lake.edition_path(dataset, RAW) / name
         try:
-            counted = [entry.files for entry in deltalog.entries(table, served.version)]
+            kept = [entry.files for entry in _recent(deltalog.entries(table, served.version), rule)]
         except LakeError:
             continue  # a damaged log does not tell which files counted
-        _keep(table, served, frozenset(served.files).union(*counted))
+        _keep(table, served, frozenset(served.files).union(*kept))
+    for table in lake.edition_path(dataset, RAW).iterdir():
+        if table.is_dir() and table.name not in counting and not (table / deltalog.LOG).exists():
+            shutil.rmtree(table)  # nothing but what a killed first ingest staged
 
 
-def _sweep_edition(lake: Lake, dataset: str, edition: str, wanted: Mapping[str, str]) -> None:
+def _sweep_edition(lake: Lake, dataset: str, edition: str, wanted: Mapping[str, str], rule: LakeSettings) -> None:
     current = lake.current(dataset, edition)
     before = {} if current is None else current.resources
     left = {name: served for name, served in before.items() if name in wanted}
@@ -85,17 +93,24 @@ def _sweep_edition(lake: Lake, dataset: str, edition: str, wanted: Mapping[str, 
             continue
         if table.name in left:
             served = left[table.name]
-            _keep(table, served, _files_of(table, served, wanted[table.name]))
+            _keep(table, served, _files_of(table, served, wanted[table.name], rule))
         else:
             shutil.rmtree(table)
 
 
-def _files_of(table: Path, served: Served, definition: str) -> frozenset[str]:
-    """The files of every snapshot that counted and was built by this definition, as far as the log can be read."""
+def _files_of(table: Path, served: Served, definition: str, rule: LakeSettings) -> frozenset[str]:
+    """The files of the snapshots to keep that were built by this definition, as far as the log can be read."""
     snapshots = [(served.receipt, served.files)]
     with contextlib.suppress(LakeError):
-        snapshots += [(entry.receipt, entry.files) for entry in deltalog.entries(table, served.version)]
+        entries = _recent(deltalog.entries(table, served.version), rule)
+        snapshots += [(entry.receipt, entry.files) for entry in entries]
     return frozenset(name for receipt, files in snapshots if receipt.get("definition") == definition for name in files)
+
+
+def _recent(entries: Iterable[Entry], rule: LakeSettings) -> list[Entry]:
+    """Of entries, the newest first, those whose files are kept."""
+    since = dt.datetime.now(dt.UTC) - dt.timedelta(days=rule.keep_days)
+    return [entry for number, entry in enumerate(entries) if number < rule.keep_versions or entry.committed >= since]
 
 
 def _keep(table: Path, served: Served, kept: frozenset[str]) -> None:

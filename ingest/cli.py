@@ -1,55 +1,176 @@
-"""The command of this room: `datalab ingest`."""
+"""The commands of this room: `datalab ingest`, `schedule`, `review`, `accept`, `refuse`, `receipt`, `convert`."""
 
 from __future__ import annotations
 
+import datetime as dt
+import json
+import os
+import pwd
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path  # noqa: TC003  typer reads it
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Table as Sheet
 
+from catalog.model import Reading
+from ingest import verdict
+from ingest.board import board
 from ingest.convert import Format, convert
-from ingest.run import Outcome, ingest
+from ingest.jobs import Task, dask, processes, run_all, run_job
+from ingest.receipts import receipts
+from ingest.schedule import alone, due_tasks, planned, record
 from ingest.settings import IngestSettings
+from ingest.show import outcome_table, receipt_sheets, review_table, schedule_table
+from policies.document import parse_yaml
 from policies.errors import DatalabError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from catalog.lab import Lab
+    from ingest.board import Board
+    from ingest.jobs import Done
+    from ingest.outcome import Outcome
 
 app = typer.Typer()
+
+HELD = 3
+"""The exit code when all went well but something waits for review."""
+_JOBS = min(4, os.cpu_count() or 1)
+
+Jobs = Annotated[int, typer.Option(min=1, max=64, help="How many datasets at a time, each in a process of its own.")]
+DaskAddress = Annotated[
+    str | None,
+    typer.Option("--dask", metavar="ADDRESS", help="Run on the Dask cluster of this scheduler: tcp://HOST:8786."),
+]
+What = Annotated[str, typer.Argument(metavar="DATASET[.RESOURCE]", help="A dataset, or one of its resources.")]
+By = Annotated[str | None, typer.Option(metavar="NAME", help="Who says so.", show_default="your account")]
 
 
 @app.command("ingest")
 def ingest_command(
     ctx: typer.Context,
+    *,
     datasets: Annotated[
         list[str] | None, typer.Argument(help="Datasets to bring in; all of them when none is named.")
     ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All datasets, as when none is named.")] = False,
+    jobs: Jobs = _JOBS,
+    dask_address: DaskAddress = None,
 ) -> None:
-    """Fetch, read, type and commit datasets, and build their editions. A source that has not changed is left alone."""
+    """Fetch, read, type and commit datasets, and build their editions. A source that has not changed is left alone.
+
+    A refresh that breaks what was there (see `datalab review`) is held, and the last good snapshot goes on serving;
+    then the exit code is 3.
+    """
     lab: Lab = ctx.obj()
     if not lab.slugs:
         raise UsageError(f"{lab.root / 'datasets'}: no descriptor there; describe a dataset in NAME.yaml first")
-    outcomes: list[Outcome] = []
-    broken: list[DatalabError] = []
-    console = Console(stderr=True)
-    with console.status("") as status:
-        for slug in datasets or lab.slugs:
-            try:
-                for outcome in ingest(lab, slug, status.update):
-                    outcomes.append(outcome)
-                    console.print(f"{outcome.status:>9}  {slug}.{outcome.resource}", highlight=False)
-                    for repair in outcome.repaired:
-                        console.print(f"           repaired: {repair}", highlight=False, markup=False)
-            except DatalabError as error:
-                broken.append(error)
+    if everything and datasets:
+        raise UsageError(f"--all brings in every dataset: name {', '.join(datasets)}, or say --all")
+    tasks = [Task(slug) for slug in dict.fromkeys(datasets or lab.slugs)]
+    _report(list(_run(lab, tasks, jobs, dask_address)), [])
+
+
+@app.command("schedule")
+def schedule_command(
+    ctx: typer.Context,
+    *,
+    show: Annotated[bool, typer.Option("--list", help="Show what is due when, and run nothing.")] = False,
+    jobs: Jobs = _JOBS,
+    dask_address: DaskAddress = None,
+) -> None:
+    """Bring in what is due by the `refresh` of its descriptor, once; a timer calls this every few minutes.
+
+    A source that fails is asked again after 5 minutes, then 10, 20, … up to a day.
+    """
+    lab: Lab = ctx.obj()
+    now = dt.datetime.now(dt.UTC)
+    plan, broken = planned(lab, now)
+    if show:
+        zone = ZoneInfo(lab.section("ingest", IngestSettings).timezone)
+        Console().print(schedule_table(plan, now, zone))
+        return
+    with alone(lab) as free:
+        if not free:
+            typer.echo("another `datalab schedule` runs on this lab", err=True)
+            return
+        over = []
+        for done in _run(lab, due_tasks(plan, now), jobs, dask_address):
+            record(lab, done, dt.datetime.now(dt.UTC))
+            over.append(done)
+        _report(over, broken)
+
+
+@app.command("review")
+def review_command(
+    ctx: typer.Context,
+    what: Annotated[
+        str | None, typer.Argument(metavar="DATASET[.RESOURCE]", help="One dataset or resource.", show_default="all")
+    ] = None,
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Exit with 1 if anything waits.")] = False,
+) -> None:
+    """Show what waits for a steward: refreshes that differ too much from the last good snapshot, or cannot be read."""
+    waits = verdict.waiting(ctx.obj(), what)
+    if not waits:
+        typer.echo("nothing waits for review")
+        return
+    Console().print(review_table(waits))
+    if check:
+        raise typer.Exit(1)
+
+
+@app.command("accept")
+def accept_command(
+    ctx: typer.Context,
+    what: What,
+    why: Annotated[str, typer.Option(help="Why; it stands in the receipt.")] = "",
+    by: By = None,
+) -> None:
+    """Let what is held count, exactly as it was held, and build the editions from it."""
+    with board(1, "resources") as shown:
+        outcomes = []
+        say = partial(_at, shown, what)
+        for outcome in verdict.accept(ctx.obj(), what, by=by or _account(), why=why, say=say):
+            _tell(shown.console, outcome)
+            outcomes.append(outcome)
     Console().print(outcome_table(outcomes))
-    failed = [f"{one.dataset}.{one.resource}: {one.error}" for one in outcomes if one.error is not None]
-    if broken or failed:
-        raise DatalabError("\n".join([*map(str, broken), *failed]))
+    _fail([], outcomes)
+
+
+@app.command("refuse")
+def refuse_command(
+    ctx: typer.Context,
+    what: What,
+    why: Annotated[str, typer.Option(help="Why: who looks at the next ingest reads it.", show_default=False)],
+    by: By = None,
+) -> None:
+    """Drop what is held; the same bytes are not held again, and what is served stays."""
+    for name in verdict.refuse(ctx.obj(), what, by=by or _account(), why=why):
+        typer.echo(f"refused: {what.partition('.')[0]}.{name}")
+
+
+@app.command("receipt")
+def receipt_command(
+    ctx: typer.Context,
+    what: What,
+    *,
+    version: Annotated[int | None, typer.Option(min=0, help="An older snapshot.", show_default="the newest")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="All of it, as JSON; one document a resource.")] = False,
+) -> None:
+    """Show what an ingest did: source, proof of the rows, each column's type and why, and the first rejects."""
+    for number, told in enumerate(receipts(ctx.obj(), what, version)):
+        if as_json:
+            typer.echo(json.dumps(told.stored, ensure_ascii=False, indent=1, default=str))
+            continue
+        if number > 0:
+            typer.echo()
+        Console().print(receipt_sheets(told.receipt, told.version, told.committed))
 
 
 @app.command("convert")
@@ -57,45 +178,92 @@ def convert_command(
     files: Annotated[list[Path], typer.Argument(help="The files to convert.", metavar="FILE…", show_default=False)],
     out: Annotated[Path, typer.Option(help="The folder to write to.", show_default=False)],
     form: Annotated[Format, typer.Option("--format", help="What to write.")] = "parquet",
+    read: Annotated[
+        str, typer.Option(metavar="YAML", help="How to read them, as a descriptor says it: '{header_row: 3}'.")
+    ] = "{}",
 ) -> None:
     """Make clean Parquet or CSV of any file, with a receipt that proves it. Needs no lab.
 
     x.csv becomes OUT/x.parquet and OUT/x.receipt.json; a file of several tables a folder OUT/x/ with one file a table.
     A file that fails is named on stderr and stops no other; then the exit code is 1.
     """
-    failed = 0
+    reading = parse_yaml(read, "--read", Reading)
+    tables = rows = rejected = failed = 0
     columns = (TextColumn("{task.completed}/{task.total}"), BarColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=len(files))
         done = set()
-        for converted in convert(files, out, form, IngestSettings()):
+        for converted in convert(files, out, form, reading, IngestSettings()):
             done.add(converted.file)
             progress.update(task, completed=len(done), description=converted.file.name)
             if converted.error is not None:
                 failed += 1
                 progress.console.print(f"failed: {converted.error}", markup=False, highlight=False, soft_wrap=True)
+                continue
+            tables, rows, rejected = tables + 1, rows + converted.rows, rejected + converted.rejected
+    typer.echo(f"{tables} tables in {out}: {rows} rows, {rejected} rejected; {failed} failed")
     if failed:
         raise typer.Exit(1)
 
 
-def outcome_table(outcomes: list[Outcome]) -> Sheet:
-    """One line a resource: rows in, out and rejected, its editions, the seconds it took or that it is unchanged."""
-    sheet = Sheet(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
-    for heading in ("dataset", "resource"):
-        sheet.add_column(heading, no_wrap=True)
-    for heading in ("rows in", "out", "rejects"):
-        sheet.add_column(heading, justify="right", no_wrap=True)
-    sheet.add_column("editions", min_width=7)
-    sheet.add_column("seconds", justify="right", no_wrap=True)
-    for outcome in outcomes:
-        failed = outcome.error is not None
-        counts = (outcome.rows_in, outcome.rows_out, outcome.rejected)
-        sheet.add_row(
-            outcome.dataset,
-            outcome.resource,
-            *("" if failed else f"{count:,}".replace(",", " ") for count in counts),
-            ", ".join(outcome.editions),
-            f"{outcome.seconds:.2f}" if outcome.status == "ingested" else outcome.status,
-            style="red" if failed else None,
-        )
-    return sheet
+def _run(lab: Lab, tasks: Sequence[Task], jobs: int, dask_address: str | None) -> Iterator[Done]:
+    """Run the tasks: here if it is one at a time, else in processes or on Dask; each outcome is told at once."""
+    with board(len(tasks), "datasets") as shown:
+        for done in _executed(lab, tasks, jobs, dask_address, shown):
+            for outcome in done.outcomes:
+                _tell(shown.console, outcome)
+            shown.advance()
+            yield done
+
+
+def _executed(lab: Lab, tasks: Sequence[Task], jobs: int, dask_address: str | None, shown: Board) -> Iterator[Done]:
+    if dask_address is None and (jobs == 1 or len(tasks) <= 1):
+        for task in tasks:
+            yield run_job(lab.root, task, partial(_at, shown, task.slug))
+        return
+    with nullcontext(processes(jobs)) if dask_address is None else dask(dask_address) as executor:
+        yield from run_all(lab, tasks, executor, shown.at)
+
+
+def _at(shown: Board, what: str, step: str) -> None:
+    shown.at({what: step})
+
+
+def _tell(console: Console, outcome: Outcome) -> None:
+    said = f"{outcome.status:>9}  {outcome.dataset}.{outcome.resource}"
+    notes = [
+        *(f"repaired: {one}" for one in outcome.repaired),
+        *(outcome.reasons if outcome.status == "refused" else ()),
+    ]
+    console.print(
+        "\n".join([said, *(f"           {note}" for note in notes)]), highlight=False, markup=False, soft_wrap=True
+    )
+
+
+def _report(over: Sequence[Done], broken: Sequence[DatalabError]) -> None:
+    outcomes = sorted((one for done in over for one in done.outcomes), key=lambda one: one.dataset)
+    if outcomes:
+        Console().print(outcome_table(outcomes))
+    _fail([*map(str, broken), *(done.error for done in over if done.error is not None)], outcomes)
+
+
+def _fail(errors: list[str], outcomes: Sequence[Outcome]) -> None:
+    """End the command: with every error, or with the exit code that says that something is held."""
+    errors += [f"{one.dataset}.{one.resource}: {one.error}" for one in outcomes if one.error is not None]
+    held = [one for one in outcomes if one.status == "held"]
+    for one in held:
+        typer.echo(f"{one.dataset}.{one.resource} is held: {'; '.join(one.reasons)}", err=True)
+    if held:
+        typer.echo("what is served stays: see `datalab review`, then `datalab accept` or `datalab refuse`", err=True)
+    if errors:
+        raise DatalabError("\n".join(errors))
+    if held:
+        raise typer.Exit(HELD)
+
+
+def _account() -> str:
+    """The name of the account that runs the command, as the system knows it."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())

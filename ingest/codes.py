@@ -2,47 +2,41 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
+from typing import TYPE_CHECKING
+
+from ingest.semantics import SEMANTICS, recognise
+from ingest.semantics.names import is_code, says_quantity, words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _CODES = frozenset(
-    "ape canton chorus cog com commune cp dep departement ean epci fax finess iban id ident identifiant insee iris isbn"  # noqa: SIM905
-    " matricule naf nic num numero phone postal ref reference reg region rib rna rnb siren siret telephone tel tva uai"
-    " zip".split()
+    "ape canton chorus com commune cp dep departement dept ean epci fax finess iban iris isbn naf nic phone portable"  # noqa: SIM905
+    " postal ref reference reg region rib rna rnb rpps siren siret telephone tel tva uai zip".split()
 )
-_COUNTS = frozenset({"count", "nb", "nbr", "nbre", "nombre", "total"})
-_CODE = "cod"  # CODCOM, CODARR, codgeo: INSEE's own habit
-_SIREN, _SIRET = 9, 14
+_ROW_NUMBERS = frozenset({("id",), ("fid",), ("gid",), ("ogc", "fid"), ("objectid",), ("rowid",)})
+"""What programs call the numbers they give to rows: whole numbers, as long as they are written so."""
+_MOST = 0.9
+"""Of digits that are no code, one in ten has a SIREN's key, and one in a hundred a SIRET's two."""
 
 
-def looks_like_code(name: str, values: list[str]) -> str | None:
+def looks_like_code(name: str, values: Sequence[str]) -> str | None:
     """Why a column of digits is one of codes, or None if it seems to be one of quantities.
 
-    Either a word of its name says so (`code_insee`, `idBeneficiaire`, `CP`), or every value is a valid SIREN or SIRET
-    (9 or 14 digits with a Luhn key: https://www.sirene.fr/sirene/public/variable/siren).
+    `values` are distinct and bare. Either a word of its name says so (`code_insee`, `idBeneficiaire`, `CP`), or most
+    values have the keys of a SIREN or SIRET: a wrong key among them does not make them quantities.
     """
-    words = _words(name)
+    words = words_of(name)
+    if says_quantity(words) or tuple(words) in _ROW_NUMBERS:
+        return None
     for word in words:
-        if (word in _CODES or word.startswith(_CODE)) and _COUNTS.isdisjoint(words):
+        if is_code(word) or word in _CODES:
             return f"digits, but {word!r} in the name says that they are codes"
-    for digits, called in ((_SIREN, "SIREN"), (_SIRET, "SIRET")):
-        if values and all(len(value) == digits and _luhn(value) for value in values):
-            return f"every value is a valid {called}"
+    recognised = recognise(name, values)
+    if recognised is not None and recognised.semantic.base == "text":
+        return recognised.why
+    for semantic in (SEMANTICS["siret"], SEMANTICS["siren"]):
+        valid = sum(semantic.valid(value) for value in values)
+        if valid > 0 and valid >= _MOST * len(values):
+            return f"{valid} of {len(values)} values look like {semantic.said}"
     return None
-
-
-def _words(name: str) -> list[str]:
-    """`idBeneficiaire`, `CODE_INSEE`, `Code postal` → their words in small letters without accents."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    split = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain)
-    return re.findall(r"[a-z]+", split.lower())
-
-
-def _luhn(digits: str) -> bool:
-    if not (digits.isascii() and digits.isdigit()):
-        return False
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        doubled = int(digit) * (1 + place % 2)
-        total += doubled - 9 if doubled > 9 else doubled  # noqa: PLR2004  the sum of two digits
-    return total % 10 == 0

@@ -1,157 +1,124 @@
-"""Text columns → types: guessed on a sample, verified on every row by the pass that writes, widened if they break.
+"""Text columns → types: as declared, as before, or guessed; `prove.py` verifies each on every row as it writes.
 
-`choose_all` looks at texts and picks the first form that fits them all. `typed_sql` is the pass: beside each column it
-has a witness that is true where a text was not proven. A column whose guess breaks is chosen again on all rows; a
-*declared* column that breaks rejects the row instead.
+A guess that breaks is made again with the texts that broke it; a *declared* column that breaks rejects the row.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ingest import forms
-from ingest.codes import looks_like_code
+from ingest.guess import as_number, guess, text, typed, widths
+from ingest.kept import AS_BEFORE, Kept
+from ingest.markers import SUFFIX, is_marker
+from ingest.semantics import SEMANTICS
+from ingest.typings import WORDS, Check, Declared, Typing
 from policies.editions import quoted
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Mapping
 
     import duckdb
 
+    from ingest.evidence import Texts
     from ingest.forms import Form
+    from ingest.semantics import Semantic
     from ingest.table import SourceColumn, Table
 
-SAMPLE = 20_000
-_PEEK = 200
 
-WORDS = {
-    "VARCHAR": "text",
-    "BIGINT": "integer",
-    "INTEGER": "integer",
-    "SMALLINT": "integer",
-    "TINYINT": "integer",
-    "DOUBLE": "float",
-    "FLOAT": "float",
-    "BOOLEAN": "boolean",
-    "DATE": "date",
-    "TIMESTAMP": "timestamp",
-    "TIMESTAMP_MS": "timestamp",
-    "TIMESTAMP WITH TIME ZONE": "timestamp",
-    "GEOMETRY": "geometry",
-}
+def choose_all(
+    table: Table,
+    declared: Mapping[str, Declared | Kept],
+    seen: Mapping[str, Texts],
+    markers: tuple[str, ...] | None = None,
+) -> list[Typing]:
+    """A typing for each column: the declared one, or what fits the texts that were seen of it.
 
-
-@dataclass(frozen=True)
-class Check:
-    """A constraint on a column's text: SQL with `{x}` for it that is true where the row must be rejected, and why."""
-
-    sql: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Declared:
-    """What is declared of a column: its type (a word of the model, "number" for decimal or float) and its checks."""
-
-    word: str
-    checks: tuple[Check, ...] = ()
-
-
-@dataclass(frozen=True)
-class Typing:
-    """What a column will be, and why. `form` None: as it came; `declared`: a row that breaks it is rejected."""
-
-    column: SourceColumn
-    form: Form | None
-    why: str
-    declared: bool = False
-    checks: tuple[Check, ...] = ()
-
-    @property
-    def sql_type(self) -> str:
-        """The column's type in SQL."""
-        return (self.column.native or "VARCHAR") if self.form is None else self.form.sql_type
-
-
-def choose_all(table: Table, declared: Mapping[str, Declared], *, sample: int | None = SAMPLE) -> list[Typing]:
-    """A typing for each column: the declared one, or what fits the first `sample` rows (all of them when None).
-
-    `declared` goes by the names in the lake. Raises ReadingError when the file itself has another type than declared.
+    `declared` goes by the names in the lake; a kept type is tried first, and never rejects a row. `seen` has the
+    columns that `undeclared` names. `markers` are those declared; None takes the known ones. Raises ReadingError when
+    the file itself has another type than declared.
     """
-    rows = table.source
-    if sample is not None:
-        rows = "sample"
-        table.con.execute(f"CREATE OR REPLACE TEMP TABLE {rows} AS SELECT * FROM {table.source} LIMIT {sample}")  # noqa: S608
-    return [_typing(table, column, declared.get(column.name), rows) for column in table.columns]
+    return _with_marker_columns(
+        [_typing(table, column, declared.get(column.name), seen.get(column.name), markers) for column in table.columns]
+    )
 
 
-def _typing(table: Table, column: SourceColumn, declared: Declared | None, rows: str) -> Typing:
+def undeclared(table: Table, declared: Mapping[str, Declared | Kept]) -> list[str]:
+    """The names of the columns whose texts must be seen to be typed."""
+    return [
+        column.name
+        for column in table.columns
+        if column.native is None and not isinstance(declared.get(column.name), Declared)
+    ]
+
+
+def _typing(
+    table: Table,
+    column: SourceColumn,
+    declared: Declared | Kept | None,
+    texts: Texts | None,
+    markers: tuple[str, ...] | None,
+) -> Typing:
     if column.native not in {None, "VARCHAR"}:
         word = WORDS.get(str(column.native).split("(")[0], "text")
-        if declared is not None and declared.word not in {word, "number"}:
+        if isinstance(declared, Declared) and declared.word not in {word, "number"}:
             message = f"column {column.source_name!r} is declared {declared.word}, but the file itself has it as {word}"
             raise ReadingError(message)
         return Typing(column, None, "the type that the file itself has")
-    if declared is not None:
+    if isinstance(declared, Declared):
         return _declared(table, column, declared)
-    if column.native is not None:
+    if texts is None:
         return Typing(column, None, "text in the file itself")
-    return _choose(table.con, rows, column)
+    kept = None if declared is None else _as_before(column, texts, declared, markers)
+    return guess(column, texts, markers) if kept is None else kept
 
 
-def _choose(con: duckdb.DuckDBPyConnection, rows: str, column: SourceColumn) -> Typing:
-    raw = quoted(column.name)
-    seen = con.execute(
-        f"SELECT DISTINCT {forms.bare(raw)} FROM (SELECT {raw} FROM {rows} WHERE NOT {forms.blank(raw)} LIMIT {_PEEK})"  # noqa: S608
-    ).fetchall()
-    values = [row[0] for row in seen]
-    if not values:
-        return Typing(column, None, "no value")
-    first = [form for form in forms.FIXED if _all_match(form.regex, values)]
-    candidates = [form for form in first if form.word != "integer"]
-    if any(form.word == "integer" for form in first):
-        code = looks_like_code(column.name, values)
-        if code is not None or column.digits_are_text:
-            return Typing(column, None, code or "digits written as text in the file itself")
-        candidates = [form for form in first if form.word == "integer"] + candidates
-    for form in candidates:
-        fitting = _fitting(con, rows, raw, form)
-        if fitting is not None:
-            return Typing(column, fitting, fitting.why)
-    return _choose_number(con, rows, column)
+def _with_marker_columns(typings: list[Typing]) -> list[Typing]:
+    """The typings, each column that may hold markers with the name of the column for these."""
+    taken = {typing.column.name.casefold() for typing in typings}
+    named = []
+    for typing in typings:
+        if typing.marker is not None:
+            name = typing.column.name + SUFFIX
+            while name.casefold() in taken:
+                name += "_"
+            taken.add(name.casefold())
+            typing = replace(typing, marker=name)  # noqa: PLW2901
+        named.append(typing)
+    return named
 
 
-def _choose_number(con: duckdb.DuckDBPyConnection, rows: str, column: SourceColumn) -> Typing:
-    """A number with decimals, as wide as the widest value; or text."""
-    raw = quoted(column.name)
-    for separator, pattern, grouped in forms.NUMBERS:
-        text = forms.ungrouped(forms.bare(raw)) if grouped else forms.bare(raw)
-        count, matching, whole, scale, separated, ambiguous = _row(
-            con,
-            f"SELECT count(*), count(*) FILTER (regexp_full_match({text}, '{pattern}')), "  # noqa: S608
-            f"max(length(ltrim(split_part({text}, '{separator}', 1), '-'))), "
-            f"max(length(split_part({text}, '{separator}', 2))), "
-            f"count(*) FILTER (contains({text}, '{separator}')), "
-            f"count(*) FILTER (regexp_full_match({text}, '{forms.AMBIGUOUS_THOUSANDS}')) "
-            f"FROM {rows} WHERE NOT {forms.blank(raw)}",
-        )
-        if count == 0 or matching < count or scale == 0:
-            continue
-        if ambiguous == separated:
-            return Typing(column, None, "numbers like 1.234: a thousand or a decimal? declare the type")
-        if looks_like_code(column.name, []) is not None:
-            return Typing(column, None, "numbers, but the name says that they are codes")
-        form = forms.number(whole, scale, separator, grouped=grouped)
-        fitting = None if form is None else _fitting(con, rows, raw, form)
-        if fitting is not None:
-            return Typing(column, fitting, fitting.why)
-    fitting = _fitting(con, rows, raw, forms.EXPONENT)
-    if fitting is not None:
-        return Typing(column, fitting, fitting.why)
-    return Typing(column, None, f"no other type fits every value, {_example(con, rows, raw)!r} for one")
+def _as_before(column: SourceColumn, texts: Texts, kept: Kept, markers: tuple[str, ...] | None) -> Typing | None:
+    """The typing that the column had, if it fits every text that was seen."""
+    values = [value for value in texts.values if not is_marker(value, markers)]
+    if kept.sql_type == "VARCHAR":
+        return replace(text(column, values), why=AS_BEFORE) if values else Typing(column, None, AS_BEFORE)
+    form = kept.form(lambda separator, grouped: _measured(values, separator, grouped=grouped))
+    if form is None or form.pattern in texts.broken or not all(map(form.regex.fullmatch, values)):
+        return None
+    found = typed(column, texts, form, len(values), markers)
+    return replace(found, marker="") if kept.marked else found
+
+
+def _measured(values: list[str], separator: str, *, grouped: bool) -> tuple[int, int]:
+    """The most digits before and after the separator, of the values that are such numbers."""
+    texts = [found for value in values if (found := as_number(value, separator, grouped=grouped)) is not None]
+    return widths(texts, separator)[:2] if texts else (1, 0)
+
+
+def _widths(con: duckdb.DuckDBPyConnection, rows: str, raw: str, separator: str, *, grouped: bool) -> tuple[int, int]:
+    """The most digits before and after the separator, of the texts that are such numbers."""
+    text = forms.ungrouped(forms.bare(raw)) if grouped else forms.bare(raw)
+    pattern = forms.POINT_NUMBER if separator == "." else forms.COMMA_NUMBER
+    whole, scale = _row(
+        con,
+        f"SELECT max(length(ltrim(split_part({text}, '{separator}', 1), '-'))), "  # noqa: S608
+        f"max(length(split_part({text}, '{separator}', 2))) "
+        f"FROM {rows} WHERE regexp_full_match({text}, '{pattern}')",
+    )
+    return whole or 1, scale or 0
 
 
 def _declared(table: Table, column: SourceColumn, declared: Declared) -> Typing:
@@ -159,6 +126,15 @@ def _declared(table: Table, column: SourceColumn, declared: Declared) -> Typing:
     if declared.word == "text":
         return Typing(column, None, "declared text", checks=declared.checks)
     raw = quoted(column.name)
+    semantic = SEMANTICS.get(declared.word)
+    if semantic is not None:
+        check = Check(_broken(semantic), f"expected {semantic.said}")
+        if semantic.base == "text":
+            return Typing(
+                column, None, f"declared {declared.word}", checks=(*declared.checks, check), semantic=semantic
+            )
+        typing = _declared(table, column, Declared("float", (*declared.checks, check)))
+        return replace(typing, why=typing.why.replace("float", declared.word, 1), semantic=semantic)
     best: tuple[int, Form] | None = None
     for form in _forms_of(table, raw, declared.word):
         (proven,) = _row(table.con, f"SELECT count({form.typed(raw)}) FROM {table.source}")  # noqa: S608
@@ -174,47 +150,23 @@ def _declared(table: Table, column: SourceColumn, declared: Declared) -> Typing:
 def _forms_of(table: Table, raw: str, word: str) -> list[Form]:
     """Every form of a type, numbers with decimals measured on all rows."""
     if word not in {"decimal", "float", "number"}:
-        return [form.with_padding() for form in forms.FIXED if form.word == word]
+        short = [forms.SHORT_DATE] if word == "date" else []
+        return [form.with_padding() for form in (*forms.FIXED, *short) if form.word == word]
     found = []
-    for separator, pattern, grouped in forms.NUMBERS:
-        text = forms.ungrouped(forms.bare(raw)) if grouped else forms.bare(raw)
-        whole, scale = _row(
-            table.con,
-            f"SELECT max(length(ltrim(split_part({text}, '{separator}', 1), '-'))), "  # noqa: S608
-            f"max(length(split_part({text}, '{separator}', 2))) "
-            f"FROM {table.source} WHERE regexp_full_match({text}, '{pattern}')",
-        )
-        asked = None if word == "number" else word
-        form = forms.number(whole or 1, scale or 0, separator, asked, grouped=grouped)
+    for separator, _, grouped in forms.NUMBERS:
+        whole, scale = _widths(table.con, table.source, raw, separator, grouped=grouped)
+        form = forms.number(whole, scale, separator, None if word == "number" else word, grouped=grouped)
         if form is not None:
             found.append(form.with_padding())
     return found if word == "decimal" else [*found, forms.EXPONENT.with_padding()]
 
 
-def _fitting(con: duckdb.DuckDBPyConnection, rows: str, raw: str, form: Form) -> Form | None:
-    """The form, with padding if it needs it, when it proves every value; else None."""
-    for tried in (form, form.with_padding()):
-        unproven = f"NOT {forms.blank(raw)} AND {tried.typed(raw)} IS NULL"
-        (broken,) = _row(con, f"SELECT count(*) FROM {rows} WHERE {unproven}")  # noqa: S608
-        if broken == 0:
-            return tried
-    return None
-
-
-def _example(con: duckdb.DuckDBPyConnection, rows: str, raw: str) -> str:
-    """A short value of the column, one that is no number if there is such a one."""
-    (value,) = _row(
-        con,
-        f"SELECT coalesce(min({raw}) FILTER (NOT regexp_full_match({raw}, '{forms.POINT_NUMBER}')), min({raw})) "  # noqa: S608
-        f"FROM {rows} WHERE NOT {forms.blank(raw)}",
-    )
-    return str(value)[:40]
+def _broken(semantic: Semantic) -> str:
+    """The SQL of a check that is true where a text that says something is none of this type."""
+    proof = semantic.proof_sql("\x00").replace("{", "{{").replace("}", "}}")
+    return f"NOT {forms.blank('{x}')} AND NOT ({proof})".replace("\x00", forms.bare("{x}"))
 
 
 def _row(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
     """The one row of an aggregate; fetchall ends the query, which fetchone leaves open on DuckDB 2."""
     return con.execute(sql).fetchall()[0]
-
-
-def _all_match(regex: re.Pattern[str], values: list[str]) -> bool:
-    return all(regex.fullmatch(value) for value in values)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import duckdb
 
+from catalog.download import GEOMETRY, parquet_select
 from catalog.lake import StagedTable
-from catalog.model import Reading
-from ingest.desk import Desk
+from ingest.desk import open_desk
 from ingest.formats import tables_in
-from ingest.prove import prove
+from ingest.prove import copy_sql, prove
 from ingest.sources import fetched_file
 from ingest.typed import clean_sql
 from policies.editions import literal
@@ -26,6 +26,8 @@ from policies.errors import DatalabError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from catalog.model import Reading
+    from ingest.desk import Desk
     from ingest.prove import Proven
     from ingest.settings import IngestSettings
     from ingest.sources import Fetched
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 
 Format = Literal["parquet", "csv"]
 _SHOWN_REJECTS = 100
-_READING = Reading()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,9 @@ class Converted:
     error: str | None = None
 
 
-def convert(files: Sequence[Path], out: Path, form: Format, settings: IngestSettings) -> Iterator[Converted]:
+def convert(
+    files: Sequence[Path], out: Path, form: Format, reading: Reading, settings: IngestSettings
+) -> Iterator[Converted]:
     """Write each file's table as `out/STEM.parquet` (or .csv) with `out/STEM.receipt.json`.
 
     Of a file of several tables, each becomes `out/STEM/TABLE.…`. A table appears whole or not at all; one that fails
@@ -59,20 +62,21 @@ def convert(files: Sequence[Path], out: Path, form: Format, settings: IngestSett
     except OSError as error:
         raise UsageError(f"{out}: cannot be made a folder to write to: {error.strerror}") from None
     written: dict[Path, Path] = {}
-    with tempfile.TemporaryDirectory(dir=out, prefix=".datalab-") as scratch, duckdb.connect() as con:
-        con.execute("SET TimeZone = 'UTC'")
-        con.execute("SET temp_directory = ?", [scratch])
-        for number, file in enumerate(files):
-            desk = Desk(con=con, scratch=Path(scratch) / str(number), settings=settings)
-            desk.scratch.mkdir()
-            yield from _file(file, out, form, desk, written)
-            shutil.rmtree(desk.scratch, ignore_errors=True)
+    with (
+        tempfile.TemporaryDirectory(dir=out, prefix=".datalab-") as scratch,
+        open_desk(Path(scratch), settings) as desk,
+    ):
+        for file in files:
+            yield from _file(file, out, form, reading, desk, written)
+            desk.clear()
 
 
-def _file(file: Path, out: Path, form: Format, desk: Desk, written: dict[Path, Path]) -> Iterator[Converted]:
+def _file(
+    file: Path, out: Path, form: Format, reading: Reading, desk: Desk, written: dict[Path, Path]
+) -> Iterator[Converted]:
     try:
-        fetched = fetched_file(file, file.name, str(file))
-        tables = tables_in(file, file.name, _READING, desk)
+        hashed = desk.meanwhile(partial(fetched_file, file, file.name, str(file)))
+        tables = tables_in(file, file.name, reading, desk)
         stem = _stem(file)
         if len(tables) > 1:
             (out / stem).mkdir(exist_ok=True)
@@ -87,13 +91,20 @@ def _file(file: Path, out: Path, form: Format, desk: Desk, written: dict[Path, P
         try:
             if target in written:
                 raise UsageError(f"{target} is already made of {written[target]}; write to another folder")
-            yield _table(fetched, name, opened, target, desk)
+            yield _table(hashed, name, opened, target, reading, desk)
             written[target] = file
         except (DatalabError, duckdb.Error, OSError) as error:
             yield Converted(file=file, table=name, error=_placed(error, file, name))
 
 
-def _table(fetched: Fetched, name: str, opened: Callable[[], Table], target: Path, desk: Desk) -> Converted:
+def _table(
+    hashed: Callable[[], Fetched],
+    name: str,
+    opened: Callable[[], Table],
+    target: Path,
+    reading: Reading,
+    desk: Desk,
+) -> Converted:
     start = time.monotonic()
     table = opened()
     parquet, clean = desk.path("out.parquet"), desk.path("out.csv")
@@ -102,9 +113,13 @@ def _table(fetched: Fetched, name: str, opened: Callable[[], Table], target: Pat
         write(parquet)
         return StagedTable(parquet)
 
-    proven = prove(table, {}, stage)
+    proven = prove(table, {}, stage, markers=reading.missing, may_be_empty=True)
+    fetched = hashed()
     if target.suffix == ".csv":
         desk.con.execute(f"COPY ({clean_sql(proven.table, proven.typings)}) TO {literal(clean)} (HEADER)")
+    elif any(column.type == GEOMETRY for column in proven.served):
+        plain, parquet = parquet, desk.path("geo.parquet")
+        desk.con.execute(copy_sql(parquet_select(proven.served, [plain]), parquet))
     receipt = _receipt(fetched, proven, time.monotonic() - start)
     told = desk.path("receipt.json")
     told.write_text(json.dumps(receipt, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

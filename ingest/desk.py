@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+import duckdb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    import duckdb
     import pyarrow as pa
 
     from ingest.settings import IngestSettings
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +30,7 @@ class Desk:
     con: duckdb.DuckDBPyConnection
     scratch: Path
     settings: IngestSettings
+    aside: ThreadPoolExecutor
     _numbers: Iterator[int] = field(default_factory=itertools.count, init=False, repr=False)
 
     def path(self, name: str) -> Path:
@@ -34,3 +42,27 @@ class Desk:
         name = f"desk_{next(self._numbers)}"
         self.con.register(name, table)
         return name
+
+    def clear(self) -> None:
+        """Take everything off the desk, for the next file."""
+        for (name,) in self.con.execute(
+            "SELECT view_name FROM duckdb_views() WHERE view_name LIKE 'desk_%'"
+        ).fetchall():
+            self.con.unregister(name)
+        for path in self.scratch.iterdir():
+            path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
+
+    def meanwhile(self, work: Callable[[], T]) -> Callable[[], T]:
+        """Begin `work` beside what goes on; what is returned waits for its result, or raises what it raised."""
+        return self.aside.submit(work).result
+
+
+@contextlib.contextmanager
+def open_desk(scratch: Path, settings: IngestSettings) -> Iterator[Desk]:
+    """A desk whose passing files lie in `scratch`, which is there and is the caller's to take away."""
+    with duckdb.connect() as con, ThreadPoolExecutor(1) as aside:
+        con.execute("SET TimeZone = 'UTC'")
+        con.execute("SET temp_directory = ?", [str(scratch / "spill")])
+        con.execute("SET memory_limit = ?", [f"{settings.memory_mb}MB"])
+        con.execute("SET enable_progress_bar = false")
+        yield Desk(con=con, scratch=scratch, settings=settings, aside=aside)

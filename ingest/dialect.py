@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingest.encoding import detect_encoding
+from ingest.header import Header, Row, find_header
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
+    from _csv import Reader as CsvReader
+    from collections.abc import Iterable
     from pathlib import Path
 
     from catalog.model import Reading
@@ -21,29 +24,50 @@ if TYPE_CHECKING:
 _HEAD = 1 << 18
 _START = 2048
 _HEAD_ROWS = 200
-_FIRST_ROWS = 20
 _DELIMITERS = ";,\t|"
+_RARE = " :~^"
+_SEPARATOR_HINT = re.compile(r"\A\ufeff?sep=(.)\r?\n")
+"""The first line by which Excel is told the delimiter."""
+_WRAPPED = r"(?:^|[;,\t|]) ?{q}[^{q}\r\n]*{q} ?(?=[;,\t|\r\n]|$)"
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The signs that part a text into cells.
+
+    `quote` is empty where there are no quotes; `escape` is what stands before a quote in a cell, None where that is
+    another quote. `spaced` says that a space stands after each delimiter, which is none of the cell's.
+    """
+
+    delimiter: str
+    quote: str = '"'
+    escape: str | None = None
+    spaced: bool = False
 
 
 @dataclass(frozen=True)
 class Dialect:
     """How a delimited text file is written.
 
-    `header` is the header's cells; `header_row` the line it stands on (1 is the first) and `first_line` the line on
-    which the data start.
+    The data start on line `first_line` (1 is the first of the file).
     """
 
     encoding: str
-    delimiter: str
-    quote: str
-    header: tuple[str, ...]
-    header_row: int
-    first_line: int
+    marks: Marks
+    header: Header
+
+    @property
+    def first_line(self) -> int:
+        """The line on which the data start."""
+        return self.header.first
 
 
-def detect(path: Path, reading: Reading) -> Dialect:
-    """The dialect of the file at `path`. Raises ReadingError when it is empty, binary, or has no table in it."""
-    encoding = _with_mark(path, reading.encoding) if reading.encoding else detect_encoding(path)
+def detect(path: Path, reading: Reading, *, sure: bool = True) -> Dialect:
+    """The dialect of the file at `path`. Raises ReadingError when it is empty, binary, or has no table in it.
+
+    Not `sure`, the encoding of a large file is found in parts of it.
+    """
+    encoding = _with_mark(path, reading.encoding) if reading.encoding else detect_encoding(path, sure=sure)
     try:
         # Broken sequences are the reader's to reject, row by row
         with path.open(encoding=encoding, errors="replace" if encoding == "utf-8" else "strict", newline="") as file:
@@ -56,12 +80,18 @@ def detect(path: Path, reading: Reading) -> Dialect:
         message = f"{path}: the file is empty"
         raise ReadingError(message)
     _refuse_markup(path, head)
-    quote = reading.quote or '"'
-    if reading.delimiter is not None and reading.delimiter in {quote, "\r", "\n"}:
-        raise ReadingError(f"{path}: {reading.delimiter!r} cannot be the delimiter; declare another under read:")
-    delimiter = reading.delimiter or _detect_delimiter(head, quote)
-    header, row, end = _header(path, head, delimiter, quote, reading.header_row)
-    return Dialect(encoding, delimiter, quote, tuple(header), row, end + 1)
+    marks = _marks(path, head, reading)
+    rows = read_rows(head, marks)
+    if not rows:
+        raise ReadingError(f"{path}: line 1: no row can be read; a quote may be opened there and never closed")
+    hint = _SEPARATOR_HINT.match(head)
+    if hint is not None and reading.delimiter is None:
+        rows = rows[1:]
+    try:
+        header = find_header(rows, reading.header_row, reading.header_rows)
+    except ReadingError as error:
+        raise ReadingError(f"{path}: {error}") from None
+    return Dialect(encoding, marks, header)
 
 
 def _with_mark(path: Path, encoding: str) -> str:
@@ -85,69 +115,14 @@ def _refuse_markup(path: Path, head: str) -> None:
         raise ReadingError(f"{path}: this is an archive or a PDF, not a delimited text file; unpack it first")
 
 
-def _detect_delimiter(head: str, quote: str) -> str:
-    """The delimiter under which the most rows have the same width; of two as good, the one with the widest rows."""
-
-    def worth(delimiter: str) -> tuple[float, int]:
-        widths = Counter(len(row) for _, row in _rows(head, delimiter, quote) if row)
-        if not widths:
-            return (0, 0)
-        width, rows = max(widths.items(), key=lambda item: (item[1] if item[0] > 1 else 0, item[0]))
-        return (rows / widths.total() if width > 1 else 0, width)
-
-    return max(_DELIMITERS, key=worth)
-
-
-def _header(path: Path, head: str, delimiter: str, quote: str, declared: int | None) -> tuple[list[str], int, int]:
-    """The header's cells, the line it starts on and the line it ends on.
-
-    Not declared, it is the first row that is as wide as most rows and nearly as full as the fullest of the first ones.
-    A delimiter at the end of every row of data makes them no wider. Raises ReadingError where a row that would be
-    passed over may be the header.
-    """
-    rows = [(start, end, row) for (start, end), row in _rows(head, delimiter, quote) if row]
-    if not rows:
-        raise ReadingError(f"{path}: line 1: no row can be read; a quote may be opened there and never closed")
-    if declared is not None:
-        for start, end, row in rows:
-            if start == declared:
-                return row, start, end
-        raise ReadingError(f"{path}: no row starts on line {declared}, the declared header_row")
-    width = Counter(len(row) for *_, row in rows).most_common(1)[0][0]
-    if width > 1 and all(not row[-1] for *_, row in rows if len(row) == width) and len(rows) > 1:
-        width -= 1
-    wide = [(start, end, row[:width]) for start, end, row in rows if len(row) == width or not any(row[width:])]
-    wide = [(start, end, row) for start, end, row in wide if len(row) == width]
-    filled = [_filled(row) for *_, row in wide[:_FIRST_ROWS]]
-    start, end, header = wide[next(place for place, count in enumerate(filled) if count * 5 >= max(filled) * 4)]
-    above = [(line, _filled(row)) for line, _, row in rows if line < start]
-    if width == 2 and above == [(start - 1, 1)]:  # noqa: PLR2004  a name and one value, or one value with a comma
-        raise ReadingError(
-            f"{path}: line {start - 1} has one cell and the rows below have two: a title, or a file of one column "
-            f"whose values hold {delimiter!r}? declare header_row: {start} under read:, or another delimiter"
-        )
-    for line, count in above:
-        # A title has one cell; two right above the table, or half of its width, may well be names of columns
-        if count > 1 and (count >= width / 2 or line == above[-1][0]):
-            raise ReadingError(
-                f"{path}: line {line} has {count} cells and may be the header, but the rows below have {width}; "
-                f"declare header_row under read: ({line}, or {start} if the table starts there)"
-            )
-    return header, start, end
-
-
-def _filled(row: list[str]) -> int:
-    return sum(bool(cell.strip()) for cell in row)
-
-
-def _rows(head: str, delimiter: str, quote: str) -> list[tuple[tuple[int, int], list[str]]]:
-    """The first rows of the text, each with the lines it starts and ends on; the last, perhaps cut, is left out."""
-    reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter, quotechar=quote)
-    found: list[tuple[tuple[int, int], list[str]]] = []
+def read_rows(head: str, marks: Marks) -> list[Row]:
+    """The first rows of the text that are not blank; the last, perhaps cut, is left out."""
+    reader = reader_of(io.StringIO(head, newline=""), marks)
+    found: list[Row] = []
     line = 0
     try:
-        for row in reader:
-            found.append(((line + 1, reader.line_num), row))
+        for cells in reader:
+            found.append(Row(line + 1, reader.line_num, tuple(cells)))
             line = reader.line_num
             if len(found) > _HEAD_ROWS:
                 break
@@ -155,4 +130,101 @@ def _rows(head: str, delimiter: str, quote: str) -> list[tuple[tuple[int, int], 
         pass
     if len(found) > 1 and len(head) >= _HEAD:
         found.pop()
-    return found
+    return [row for row in found if row.cells]
+
+
+def reader_of(lines: Iterable[str], marks: Marks, *, strict: bool = False) -> CsvReader:
+    """Python's CSV reader for these marks."""
+    if not marks.quote:
+        return csv.reader(lines, delimiter=marks.delimiter, quoting=csv.QUOTE_NONE, quotechar=None)
+    return csv.reader(
+        lines,
+        delimiter=marks.delimiter,
+        quotechar=marks.quote,
+        escapechar=marks.escape,
+        doublequote=marks.escape is None,
+        skipinitialspace=marks.spaced,
+        strict=strict,
+    )
+
+
+def _marks(path: Path, head: str, reading: Reading) -> Marks:
+    quote = _quote(head) if reading.quote is None else reading.quote
+    escape = reading.escape or (_escape(head, quote) if reading.escape is None else None)
+    if reading.delimiter is not None:
+        if reading.delimiter in {quote, "\r", "\n"}:
+            raise ReadingError(f"{path}: {reading.delimiter!r} cannot be the delimiter; declare another under read:")
+        delimiter = reading.delimiter
+    elif hint := _SEPARATOR_HINT.match(head):
+        delimiter = hint[1]
+    else:
+        delimiter = _delimiter(head, quote, escape)
+    return Marks(delimiter, quote, escape, _is_spaced(head, Marks(delimiter, quote, escape)))
+
+
+def _quote(head: str) -> str:
+    """The apostrophe where cells begin and end with it and hardly any with the usual quote."""
+    wrapped = {quote: len(re.findall(_WRAPPED.format(q=quote), head, re.MULTILINE)) for quote in "\"'"}
+    return "'" if wrapped["'"] > 1 and wrapped["'"] > 2 * wrapped['"'] else '"'
+
+
+def _escape(head: str, quote: str) -> str | None:
+    """The backslash where it stands before quotes within cells, and none is doubled."""
+    escaped = len(re.findall(rf"(?<!\\)\\{quote}(?![;,\t|\r\n]|$)", head))
+    doubled = len(re.findall(rf"(?<![;,\t|\r\n]){quote}{quote}(?![;,\t|\r\n]|$)", head))
+    return "\\" if escaped > doubled else None
+
+
+def _delimiter(head: str, quote: str, escape: str | None) -> str:
+    """The delimiter under which the most rows have the same width and the cells look whole.
+
+    Of two as good, the one with the widest rows. A space or a colon is one only if it parts every row alike and
+    nothing else does.
+    """
+    worth = {
+        delimiter: _worth(read_rows(head, Marks(delimiter, quote, escape)), delimiter) for delimiter in _DELIMITERS
+    }
+    best = max(_DELIMITERS, key=lambda delimiter: worth[delimiter])
+    if worth[best][0] == 0:
+        for rare in _RARE:
+            rows = read_rows(head, Marks(rare, quote, escape))
+            width = len(rows[0].cells) if rows else 0
+            if len(rows) > 2 and width > 1 and all(len(row.cells) == width for row in rows) and _typed(rows):  # noqa: PLR2004
+                return rare
+    return best
+
+
+def _worth(rows: list[Row], delimiter: str) -> tuple[float, int]:
+    widths = Counter(len(row.cells) for row in rows)
+    if not widths:
+        return (0, 0)
+    width, count = max(widths.items(), key=lambda item: (item[1] if item[0] > 1 else 0, item[0]))
+    if width == 1:
+        return (0, width)
+    if delimiter == "," and width == 2 and all(_is_decimal(row.cells) for row in rows if len(row.cells) == width):  # noqa: PLR2004
+        return (0, 0)
+    others = [other for other in ";\t|" if other != delimiter]
+    cells = [cell for row in rows if len(row.cells) == width for cell in row.cells if cell]
+    torn = sum(any(other in cell for other in others) for cell in cells)
+    return (count / widths.total() * (1 - torn / max(len(cells), 1) / 2), width)
+
+
+def _is_decimal(cells: tuple[str, ...]) -> bool:
+    """Whether what a comma parts is one number with a decimal comma."""
+    whole, fraction = cells
+    return fraction.isdigit() and whole.replace(" ", "").replace("\u202f", "").replace("\xa0", "").lstrip("-").isdigit()
+
+
+def _typed(rows: list[Row]) -> bool:
+    """Whether some column has the same shape, with digits in it, all the way below the first row."""
+    columns = zip(*(row.cells for row in rows[1:]), strict=True)
+    return any(
+        len({re.sub("[0-9]+", "0", cell) for cell in column}) == 1 and any(map(str.isdigit, column[0]))
+        for column in columns
+    )
+
+
+def _is_spaced(head: str, marks: Marks) -> bool:
+    """Whether every delimiter has a space after it, and some cell is quoted or all are so written."""
+    cells = [cell for row in read_rows(head, marks) for cell in row.cells[1:] if cell]
+    return len(cells) > 2 and marks.delimiter not in " \t" and all(cell[0] == " " and cell.strip() for cell in cells)  # noqa: PLR2004

@@ -8,43 +8,92 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-_CHUNK = 1 << 22
+_CHUNK = 1 << 20
+_WINDOWS = 32
+LARGE = _CHUNK * _WINDOWS
+"""A file of more bytes is looked at in windows first."""
 _CONTEXTS = 20_000
+_PAST_ASCII = 0x80
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _LEGACY = ("cp1252", "iso8859_15", "mac_roman", "cp850")
 _IN_CONTEXT = re.compile(rb"(?s)(?=(.[\x80-\xff].))")
-_ASCII = bytes(range(0x80))
 _BESIDE = frozenset("’‘“”«»–—…€°²³ºª½¼¾")
 _ELIDED = frozenset("cdjlmnstu")  # l’eau, qu’il: what a French apostrophe stands after
 _FRENCH = frozenset("éèêëàâäîïôöùûüçœæÉÈÊËÀÂÎÏÔÙÛÜÇŒÆ")
 
 
-def detect_encoding(path: Path) -> str:
+def detect_encoding(path: Path, *, sure: bool = True) -> str:
     """The encoding of the file: by its mark, else UTF-8 if it mostly is, else the likeliest legacy one.
 
     Text that has more good UTF-8 sequences than bad ones is UTF-8 with broken rows, which are rejected, not a reason to
-    read all the others otherwise. Raises ReadingError on NUL bytes: those are no text.
+    read all the others otherwise. Not `sure`, a large file is UTF-8 if windows of it are: who reads it finds out.
+    Raises ReadingError on NUL bytes: those are no text.
     """
     with path.open("rb") as file:
-        marked = _marked(path, file.read(4))
+        marked = _marked(path, file.read(4)) or _unmarked_utf16(file.read(_CHUNK))
     if marked is not None:
         return marked
-    if _is_utf8(path):
+    if not sure and path.stat().st_size > LARGE:
+        if all(_is_utf8(window) for window in _windows(path)):
+            return "utf-8"
+    elif _is_all_utf8(path):
         return "utf-8"
     broken, good = _utf8_sequences(path)
     if broken < good:
         return "utf-8"
-    seen, contexts = _high_bytes(path)
+    seen = high_bytes(path)
+    contexts = _contexts(path)
     possible = [encoding for encoding in _LEGACY if _knows(encoding, seen)]
     return max(possible, key=lambda encoding: _likeliness(contexts, encoding))
 
 
-def _is_utf8(path: Path) -> bool:
+def high_bytes(path: Path) -> frozenset[int]:
+    """Which bytes past ASCII the file has."""
+    counts = np.zeros(256, np.int64)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            text = np.frombuffer(chunk, np.uint8)
+            counts += np.bincount(text[text >= _PAST_ASCII], minlength=256)
+    return frozenset(np.flatnonzero(counts).tolist())
+
+
+def _unmarked_utf16(start: bytes) -> str | None:
+    """UTF-16 without its mark: mostly signs below 256, so every other byte is 0."""
+    half = len(start) // 2
+    low, high = start[1::2].count(0), start[0::2].count(0)
+    if half > 0 and low > half * 0.5 and high == 0:
+        return "utf-16-le"
+    return "utf-16-be" if half > 0 and high > half * 0.5 and low == 0 else None
+
+
+def _windows(path: Path) -> Iterator[bytes]:
+    """Pieces from all over the file, the first of them its start."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        for start in range(0, size, max(size // _WINDOWS, _CHUNK)):
+            file.seek(start)
+            yield file.read(_CHUNK)
+
+
+def _is_utf8(window: bytes) -> bool:
+    """Whether what was cut out of a text is UTF-8, but for a sign cut at either end."""
+    start = next((place for place in range(min(4, len(window))) if window[place] & 0xC0 != 0x80), 0)  # noqa: PLR2004
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(window[start:])
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_all_utf8(path: Path) -> bool:
     """Whether the whole file is UTF-8; raises ReadingError on NUL bytes."""
     decoder, offset, holds = codecs.getincrementaldecoder("utf-8")(), 0, True
     with path.open("rb") as file:
@@ -64,29 +113,25 @@ def _is_utf8(path: Path) -> bool:
 
 
 def _utf8_sequences(path: Path) -> tuple[int, int]:
-    """How many sequences past ASCII are no UTF-8, and how many are."""
+    """How many sequences past ASCII are no UTF-8, and how many are, in windows of the file."""
     broken = signs = 0
-    with path.open(encoding="utf-8", errors="replace", newline="") as file:
-        while text := file.read(_CHUNK):
-            broken += text.count("\ufffd")
-            signs += len(text) - len(text.encode("ascii", errors="ignore"))
+    for window in _windows(path):
+        text = window.decode("utf-8", errors="replace")
+        broken += text.count("\ufffd")
+        signs += len(text) - len(text.encode("ascii", errors="ignore"))
     return broken, signs - broken
 
 
-def _high_bytes(path: Path) -> tuple[set[int], Counter[bytes]]:
-    """Which bytes past ASCII the file has, and the first of them with their neighbours."""
-    seen: set[int] = set()
+def _contexts(path: Path) -> Counter[bytes]:
+    """The first bytes past ASCII with their neighbours."""
     contexts: Counter[bytes] = Counter()
     left = _CONTEXTS
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            high = chunk.translate(None, _ASCII)
-            seen.update(high)
-            if high and left > 0:
-                found = [match[1] for match in itertools.islice(_IN_CONTEXT.finditer(chunk), left)]
-                contexts.update(found)
-                left -= len(found)
-    return seen, contexts
+        while left > 0 and (chunk := file.read(_CHUNK)):
+            found = [match[1] for match in itertools.islice(_IN_CONTEXT.finditer(chunk), left)]
+            contexts.update(found)
+            left -= len(found)
+    return contexts
 
 
 def _marked(path: Path, start: bytes) -> str | None:
@@ -96,7 +141,7 @@ def _marked(path: Path, start: bytes) -> str | None:
     return next((encoding for mark, encoding in _MARKS if start.startswith(mark)), None)
 
 
-def _knows(encoding: str, seen: set[int]) -> bool:
+def _knows(encoding: str, seen: frozenset[int]) -> bool:
     try:
         bytes(seen).decode(encoding)
     except UnicodeDecodeError:

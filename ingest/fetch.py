@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
-from catalog.sources import FileSource, HttpSource
+from catalog.sources import (
+    CkanSource,
+    FeaturesSource,
+    FileSource,
+    HttpSource,
+    MariadbSource,
+    MqttSource,
+    OpendatasoftSource,
+    PagesSource,
+    PostgresSource,
+    S3Source,
+    SftpSource,
+    UdataSource,
+    WfsSource,
+)
 from ingest.sources.files import fetch_file
-from ingest.sources.http import fetch_http
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,9 +30,24 @@ if TYPE_CHECKING:
     from ingest.settings import IngestSettings
     from ingest.sources import Fetched
 
-CONNECTORS: dict[type, Callable[[Any, Path, IngestSettings], Fetched]] = {
-    HttpSource: fetch_http,
+    Connector = Callable[[Source, Path, IngestSettings], Fetched]
+
+CONNECTORS = {
+    HttpSource: "http",
+    PagesSource: "pages",
+    OpendatasoftSource: "opendatasoft",
+    UdataSource: "udata",
+    CkanSource: "ckan",
+    WfsSource: "wfs",
+    FeaturesSource: "features",
+    PostgresSource: "postgresql",
+    MariadbSource: "mariadb",
+    S3Source: "s3",
+    SftpSource: "sftp",
+    MqttSource: "mqtt",
 }
+"""The module of each kind in `ingest.sources`, whose `fetch_<module>` it is; loaded when it is asked for, because their
+libraries together take longer to load than most commands to run."""
 
 
 def fetch(source: Source, root: Path, cache: Path, settings: IngestSettings) -> Fetched:
@@ -29,4 +58,6 @@ def fetch(source: Source, root: Path, cache: Path, settings: IngestSettings) -> 
     if isinstance(source, FileSource):
         return fetch_file(source, root)
     cache.mkdir(parents=True, exist_ok=True)
-    return CONNECTORS[type(source)](source, cache, settings)
+    name = CONNECTORS[type(source)]
+    connector = cast("Connector", getattr(import_module(f"ingest.sources.{name}"), f"fetch_{name}"))
+    return connector(source, cache, settings)

@@ -19,19 +19,29 @@ DIGITS_TO_SPARE = 4
 """A float column may turn out to have this many digits more before its separator than its sample had."""
 
 _SPACES = " \u00a0\u202f"
+PADDING = f"{_SPACES}\t\r\n"
+"""The white space around a text that says nothing."""
 _YEAR = "(000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})"  # there is no year 0
 _DAY = "(0[1-9]|[12][0-9]|3[01])"
 _MONTH = "(0[1-9]|1[0-2])"
 _CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
+_COMMA = (
+    "({x} >= '1' AND {x} < ':' OR {x} >= '0,' AND {x} < '0-' OR {x} >= '-1' AND {x} < '-:' OR "
+    "{x} >= '-0,' AND {x} < '-0-') AND {x} <> {y} AND strlen({x}) <= 16"
+)
+"""No zeros before other digits, a comma, 15 digits at most: what the engine then takes for a number is that one."""
 _SECONDS = r":[0-5][0-9](\.[0-9]{1,6})?"
 
 
 @dataclass(frozen=True)
 class Form:
-    """One way to write one type. `cast` is SQL with `{x}` where the text goes; NULL from it means: not proven.
+    """One way to write one type.
 
-    `padded` forms pass over white space around the text, which costs as much as the rest of the proof. `standard` forms
-    are written as machines write the type everywhere, so that a CSV keeps their texts as they are.
+    `pattern` accepts the texts `{x}` whose value is kept. `plain` is SQL for the text as the engine reads it, and
+    `cast` for the value of that, `{y}`; NULL from it means: not proven. `quick`, where there is one, is SQL of `{x}`,
+    `{y}` and the value `{v}` that is true only where the value is the text's, and costs less than the pattern. `padded`
+    forms pass over white space around the text, which costs as much as the rest of the proof. `standard` forms are
+    written as machines write the type everywhere, so that a CSV keeps their texts as they are.
     """
 
     word: str
@@ -39,6 +49,8 @@ class Form:
     pattern: str
     cast: str
     why: str
+    plain: str = "{x}"
+    quick: str | None = None
     padded: bool = False
     standard: bool = False
 
@@ -53,13 +65,20 @@ class Form:
 
     def typed(self, raw: str) -> str:
         """SQL: the typed value of the text `raw`, or NULL where it is not proven."""
-        pattern, text = self.pattern.replace("'", "''"), bare(raw) if self.padded else raw
-        return f"CASE WHEN regexp_full_match({text}, '{pattern}') THEN {self.cast.format(x=text)} END"
+        text = bare(raw) if self.padded else raw
+        plain = self.plain.format(x=text)
+        return self.proven(text, plain, self.cast.format(y=plain))
+
+    def proven(self, text: str, plain: str, value: str) -> str:
+        """SQL: `value`, the cast's of `plain`, which is the plain form of `text`; NULL where it is not proven."""
+        pattern = self.pattern.replace("'", "''")
+        quick = "" if self.quick is None else f"WHEN {self.quick.format(x=text, y=plain, v=value)} THEN {value} "
+        return f"CASE {quick}WHEN regexp_full_match({text}, '{pattern}') THEN {value} END"
 
 
 def bare(raw: str) -> str:
     """SQL: the text `raw` without the white space around it, which says nothing of a typed value."""
-    return f"trim({raw}, '{_SPACES}\t\r\n')"
+    return f"trim({raw}, '{PADDING}')"
 
 
 def blank(raw: str) -> str:
@@ -67,32 +86,41 @@ def blank(raw: str) -> str:
     return f"({raw} IS NULL OR {bare(raw)} = '')"
 
 
-def number(whole: int, scale: int, separator: str, word: str | None = None, *, grouped: bool = False) -> Form | None:
+def number(
+    whole: int, scale: int, separator: str, word: str | None = None, *, grouped: bool = False, exact: bool = False
+) -> Form | None:
     """The form of numbers with up to `whole` digits before and `scale` after the separator; None if none holds them.
 
     `word` asks for a "decimal" or a "float"; None takes a decimal for few decimals and a float for many. In `grouped`
-    numbers, thousands are set apart by spaces.
+    numbers, thousands are set apart by spaces; in `exact` ones, decimals are always `scale`, which is proven faster.
     """
-    text = "{x}" if separator == "." else "replace({x}, ',', '.')"
-    text = f"translate({text}, '{_SPACES}', '')" if grouped else text
+    plain = "{x}" if separator == "." else "replace({x}, ',', '.')"
+    plain = f"translate({plain}, '{_SPACES}', '')" if grouped else plain
     named = f"{'point' if separator == '.' else 'comma'}{', thousands set apart by spaces,' if grouped else ''}"
-    standard = separator == "." and not grouped
+    fast, standard = separator == "," and not grouped, separator == "." and not grouped
     digits = whole + scale
     if word == "float" and digits > DOUBLE_DIGITS:
         why = f"numbers with a decimal {named}; of more than {DOUBLE_DIGITS} digits, the nearest float"
-        pattern, cast = _digits(whole, scale, separator, grouped), f"TRY_CAST({text} AS DOUBLE)"
-        return Form("float", "DOUBLE", pattern, cast, why, standard=standard)
+        pattern = _digits(whole, scale, separator, grouped)
+        return Form("float", "DOUBLE", pattern, "TRY_CAST({y} AS DOUBLE)", why, plain, standard=standard)
     if digits <= DOUBLE_DIGITS and (word == "float" or (word is None and scale > DECIMAL_SCALE)):
         why = f"every value is a number with a decimal {named} and at most {DOUBLE_DIGITS} digits, all kept"
         whole = min(whole + DIGITS_TO_SPARE, DOUBLE_DIGITS - scale)
         pattern = _digits(whole, DOUBLE_DIGITS - whole, separator, grouped)
-        return Form("float", "DOUBLE", pattern, f"TRY_CAST({text} AS DOUBLE)", why, standard=standard)
+        quick = _COMMA if fast else None
+        return Form("float", "DOUBLE", pattern, "TRY_CAST({y} AS DOUBLE)", why, plain, quick, standard=standard)
     if digits <= DECIMAL_DIGITS and word != "float":
         precision = 18 if digits <= 18 else DECIMAL_DIGITS  # noqa: PLR2004  DuckDB's widest in 64 bits
         sql_type = f"DECIMAL({precision},{scale})"
         why = f"every value is a number with a decimal {named} and at most {scale} decimals"
         pattern = _digits(precision - scale, scale, separator, grouped)
-        return Form("decimal", sql_type, pattern, f"TRY_CAST({text} AS {sql_type})", why, standard=standard)
+        # Two decimals of 15 digits at most are the same if their floats are: none was rounded
+        quick = f"{_COMMA} AND TRY_CAST({{y}} AS DOUBLE) = CAST({{v}} AS DOUBLE)" if fast else None
+        if exact and standard:
+            quick = "CAST({v} AS VARCHAR) = {x}"
+        return Form(
+            "decimal", sql_type, pattern, f"TRY_CAST({{y}} AS {sql_type})", why, plain, quick, standard=standard
+        )
     return None
 
 
@@ -108,39 +136,41 @@ def _digits(whole: int, scale: int, separator: str, grouped: bool) -> str:  # no
     return f"-?({plain}{groups}){fraction}"
 
 
-def _integer(pattern: str, cast: str, why: str, *, standard: bool = False) -> Form:
-    return Form("integer", "BIGINT", pattern, cast, why, standard=standard)
-
-
 def _date(pattern: str, layout: str, why: str, *, standard: bool = False) -> Form:
-    cast = f"CAST(try_strptime({{x}}, '{layout}') AS DATE)"
-    return Form("date", "DATE", pattern, cast, why, standard=standard)
+    cast, quick = f"CAST(try_strptime({{y}}, '{layout}') AS DATE)", f"strftime({{v}}, '{layout}') = {{x}}"
+    return Form("date", "DATE", pattern, cast, why, quick=quick, standard=standard)
 
 
 def _boolean(yes: str, no: str) -> Form:
     return Form(
-        "boolean", "BOOLEAN", f"(?i:{yes}|{no})", f"(lower({{x}}) = '{yes}')", f"every value is {yes!r} or {no!r}"
+        "boolean", "BOOLEAN", f"(?i:{yes}|{no})", f"(lower({{y}}) = '{yes}')", f"every value is {yes!r} or {no!r}"
     )
 
 
 INTEGERS = (
-    _integer(
-        "0|-?[1-9][0-9]{0,17}",
-        "TRY_CAST({x} AS BIGINT)",
+    Form(
+        "integer",
+        "BIGINT",
+        "0|-?[1-9][0-9]{0,18}",
+        "TRY_CAST({y} AS BIGINT)",
         "every value is a whole number without leading zeros",
+        quick="CAST({v} AS VARCHAR) = {x}",
         standard=True,
     ),
-    _integer(
+    Form(
+        "integer",
+        "BIGINT",
         f"0|-?([1-9][0-9]{{0,2}}([{_SPACES}][0-9]{{3}}){{1,5}}|[1-9][0-9]{{0,17}})",
-        f"TRY_CAST(translate({{x}}, '{_SPACES}', '') AS BIGINT)",
+        "TRY_CAST({y} AS BIGINT)",
         "every value is a whole number, thousands set apart by spaces",
+        f"translate({{x}}, '{_SPACES}', '')",
     ),
 )
 EXPONENT = Form(
     "float",
     "DOUBLE",
     r"-?[0-9](\.[0-9]{1,14})?([eE][-+]?[0-9]{1,2})?",
-    "TRY_CAST({x} AS DOUBLE)",
+    "TRY_CAST({y} AS DOUBLE)",
     "every value is a number, some with an exponent",
     standard=True,
 )
@@ -158,7 +188,7 @@ TIMESTAMPS = (
         "timestamp",
         "TIMESTAMP",
         f"{_YEAR}-{_MONTH}-{_DAY}[T ]{_CLOCK}({_SECONDS})?",
-        "TRY_CAST({x} AS TIMESTAMP)",
+        "TRY_CAST({y} AS TIMESTAMP)",
         "every value is a date and time (ISO 8601) without a zone",
         standard=True,
     ),
@@ -166,26 +196,38 @@ TIMESTAMPS = (
         "timestamp",
         "TIMESTAMP",
         f"{_DAY}/{_MONTH}/{_YEAR} {_CLOCK}",
-        "try_strptime({x}, '%d/%m/%Y %H:%M')",
+        "try_strptime({y}, '%d/%m/%Y %H:%M')",
         "every value is a date and time DD/MM/YYYY HH:MM",
     ),
     Form(
         "timestamp",
         "TIMESTAMP",
         f"{_DAY}/{_MONTH}/{_YEAR} {_CLOCK}:[0-5][0-9]",
-        "try_strptime({x}, '%d/%m/%Y %H:%M:%S')",
+        "try_strptime({y}, '%d/%m/%Y %H:%M:%S')",
         "every value is a date and time DD/MM/YYYY HH:MM:SS",
     ),
     Form(
         "timestamp",
         "TIMESTAMP WITH TIME ZONE",
         f"{_YEAR}-{_MONTH}-{_DAY}[T ]{_CLOCK}({_SECONDS})?(Z|[+-][0-9]{{2}}:[0-9]{{2}})",
-        "TRY_CAST({x} AS TIMESTAMPTZ)",
+        "TRY_CAST({y} AS TIMESTAMPTZ)",
         "every value is an instant (ISO 8601 with a zone), kept in UTC",
         standard=True,
     ),
 )
-FIXED = (*INTEGERS, *BOOLEANS, *DATES, *TIMESTAMPS)
+TIME = Form(
+    "time", "VARCHAR", f"{_CLOCK}({_SECONDS})?", "{y}", "every value is a time of day HH:MM or HH:MM:SS", standard=True
+)
+"""Kept as text, because Delta has no type for it."""
+SHORT_DATE = Form(
+    "date",
+    "DATE",
+    f"{_DAY}/{_MONTH}/[0-9]{{2}}",
+    "CAST(try_strptime({y}, '%d/%m/%y') AS DATE)",
+    "every value is a date DD/MM/YY, from 1969 to 2068",
+)
+"""Only where dates are declared: `03/04/24` alone may be of 1924."""
+FIXED = (*INTEGERS, *BOOLEANS, *DATES, *TIMESTAMPS, TIME)
 """The forms that need no measure of the column; numbers with decimals are built by `number`, then EXPONENT is tried."""
 
 POINT_NUMBER = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?"

@@ -1,116 +1,163 @@
-"""What the lake holds of a resource before its source is asked; the editions are made good from it at once."""
+"""The shelf: what waits for a steward, at `var/held/<dataset>/<resource>/`, and which bytes were refused.
+
+`held.json` names the Parquet files beside it and their hashes: what it does not name does not count. It is replaced in
+one rename, after the files are on disk, so a kill leaves what was held before, or the new.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import datetime as dt  # noqa: TC003  pydantic reads it
+import hashlib
+import os
+import shutil
+import uuid
+from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from catalog.model import Receipt
-from ingest.editions import Raw, Workshop, commit_editions, stage_editions
-from policies.errors import DatalabError
-from policies.keys import pseudonym_key
-from policies.model import RAW
+from catalog.lake import ServedColumn, sync_filesystem
+from catalog.model import Receipt, Stored
+from policies.errors import LakeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
     from pathlib import Path
 
     from catalog.lab import Lab
-    from catalog.lake import Served
-    from policies.model import Policy
+
+_HELD, _REFUSED = "held.json", "refused.json"
+
+S = TypeVar("S", bound=BaseModel)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One ingest of a dataset. The policy is read once: a change meanwhile is for the next ingest."""
+class HeldFile(Stored):
+    """A Parquet file on the shelf, and the SHA-256 that says it is still what was held."""
 
-    lab: Lab
-    slug: str
-    policy: Policy | None
-    say: Callable[[str], None]
-
-    @property
-    def scratch(self) -> Path:
-        """Where passing files lie."""
-        return self.lab.var / "tmp" / self.slug
-
-    @property
-    def workshop(self) -> Workshop:
-        """What the editions are built with."""
-        return Workshop(
-            policy=self.policy,
-            key=lambda: pseudonym_key(self.lab.var / "keys" / "pseudonym.key"),
-            spill=self.scratch / "spill",
-        )
+    name: str
+    sha256: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Held:
-    """What the lake held of a resource at the start: its raw table if it is whole, and the editions made of it then."""
+class Held(Stored):
+    """A refresh that waits: why, since when (UTC), and what stood and stands in it.
 
-    raw: tuple[Served, Receipt] | None
-    rebuilt: tuple[str, ...] = ()
-    repaired: tuple[str, ...] = ()
-    error: DatalabError | OSError | None = None
-
-
-def refresh(job: Job, name: str, mended: tuple[str, ...]) -> Held:
-    """Build again, from the raw table that is served, the editions that the policy or a killed job left behind."""
-    lake = job.lab.lake
-    raw = None
-    try:
-        raw = _raw(job, name)
-        if raw is None:
-            current = lake.current(job.slug, RAW)
-            lost = current is not None and name in current.resources
-            note = f"{job.slug}.{name}: the raw table is gone or damaged; the source is read again"
-            return Held(raw=None, repaired=(*mended, note) if lost else mended)
-        served, receipt = raw
-        made_from = Raw(
-            dataset=job.slug,
-            resource=name,
-            files=lake.files(job.slug, RAW, name, served),
-            columns=served.columns,
-            rows=served.rows,
-            identity=identity_of(receipt),
-        )
-        rebuilt = commit_editions(lake, made_from, stage_editions(lake, made_from, job.workshop), served.version)
-        return Held(raw=raw, rebuilt=rebuilt, repaired=mended)
-    except (DatalabError, OSError) as error:
-        # New data may put it right: it is told if they do not
-        return Held(raw=raw, repaired=mended, error=error)
-
-
-def _raw(job: Job, name: str) -> tuple[Served, Receipt] | None:
-    """The raw table that is served and its receipt, or None if the source must be read (again).
-
-    That is when it or its rejects are not whole, or when the receipt cannot be read or does not agree with them.
+    Without `table` nothing of it could be read: it cannot be accepted. `max_drop` is what its rows were judged by.
     """
-    lake = job.lab.lake
-    current = lake.current(job.slug, RAW)
-    served = lake.sound(job.slug, RAW, name)
-    if current is None or served is None:
-        return None
+
+    layout: int = 1
+    source: str
+    sha256: str
+    reading: str
+    since: dt.datetime
+    reasons: tuple[str, ...]
+    max_drop: float | None = None
+    rows_before: int
+    columns_before: tuple[ServedColumn, ...]
+    columns: tuple[ServedColumn, ...] = ()
+    receipt: Receipt | None = None
+    table: HeldFile | None = None
+    rejects: HeldFile | None = None
+
+
+class Refusal(Stored):
+    """Bytes that a steward refused: they are not held again."""
+
+    sha256: str
+    reading: str
+    by: str
+    when: dt.datetime
+    why: str
+    reasons: tuple[str, ...] = ()
+
+
+class Refusals(Stored):
+    """All refusals of one resource, the oldest first."""
+
+    refused: tuple[Refusal, ...] = ()
+
+
+def shelf(lab: Lab, slug: str, name: str) -> Path:
+    """The folder of one resource; it need not exist."""
+    return lab.var / "held" / slug / name
+
+
+def held_of(folder: Path) -> Held | None:
+    """What waits there, or None. Raises LakeError if it is damaged."""
+    return _read(folder / _HELD, Held)
+
+
+def refusal_of(folder: Path, sha256: str, reading: str) -> Refusal | None:
+    """The refusal of these bytes, read in this way, or None. Raises LakeError if the list is damaged."""
+    refusals = _read(folder / _REFUSED, Refusals) or Refusals()
+    return next((one for one in refusals.refused if (one.sha256, one.reading) == (sha256, reading)), None)
+
+
+def put(folder: Path, held: Held, files: Mapping[str, Path]) -> Held:
+    """Take `files` (`table`, `rejects`) in, and let `held` wait instead of what waited. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    taken = {}
+    for role, path in files.items():
+        target = folder / f"{role}-{uuid.uuid4().hex}.parquet"
+        shutil.move(path, target)
+        taken[role] = HeldFile(name=target.name, sha256=_sha256(target))
+    made = held.model_copy(update=taken)
+    _write(folder / _HELD, made)
+    _clear(folder, {file.name for file in taken.values()})
+    return made
+
+
+def take(folder: Path, file: HeldFile, target: Path) -> None:
+    """Copy a held file to `target`. Raises LakeError if it is no longer what was held."""
     try:
-        receipt = Receipt.model_validate(served.receipt)
-    except ValidationError:
+        shutil.copyfile(folder / file.name, target)
+    except FileNotFoundError:
+        raise LakeError(f"{folder / file.name}: the held file is gone; refuse it and ingest again") from None
+    if _sha256(target) != file.sha256:
+        raise LakeError(f"{folder / file.name}: the file is not what was held; refuse it and ingest again")
+
+
+def drop(folder: Path) -> None:
+    """Let nothing wait there any more."""
+    if (folder / _HELD).exists():
+        (folder / _HELD).unlink()
+        sync_filesystem(folder)
+    if folder.is_dir():
+        _clear(folder, set())
+
+
+def refuse(folder: Path, refusal: Refusal) -> None:
+    """Remember a refusal, and drop what waits."""
+    before = _read(folder / _REFUSED, Refusals) or Refusals()
+    _write(folder / _REFUSED, Refusals(refused=(*before.refused, refusal)))
+    drop(folder)
+
+
+def _clear(folder: Path, kept: set[str]) -> None:
+    for path in folder.glob("*.parquet"):
+        if path.name not in kept:
+            path.unlink()
+
+
+def _read(path: Path, model: type[S]) -> S | None:
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
         return None
-    rejected = 0
-    if rejects_of(name) in current.resources:
-        rejects = lake.sound(job.slug, RAW, rejects_of(name))
-        if rejects is None:
-            return None
-        rejected = rejects.rows
-    return (served, receipt) if (served.rows, rejected) == (receipt.rows_out, receipt.rejected) else None
+    except ValidationError:
+        raise LakeError(f"{path}: damaged; restore it from the backup, or take it away and ingest again") from None
 
 
-def rejects_of(name: str) -> str:
-    """The raw table that holds what was rejected of a resource."""
-    return f"{name}_rejects"
+def _write(path: Path, what: BaseModel) -> None:
+    """Replace the file, once all that it names is on disk."""
+    sync_filesystem(path.parent)
+    new = path.with_suffix(".new")
+    with new.open("w", encoding="utf-8") as file:
+        file.write(what.model_dump_json(indent=1))
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    sync_filesystem(path.parent)
 
 
-def identity_of(receipt: Receipt) -> str:
-    """Names the content of a raw table: the same bytes, read in the same way."""
-    return f"{receipt.sha256}:{receipt.reading}"
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

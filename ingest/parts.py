@@ -36,7 +36,8 @@ def together(parts: list[tuple[str, Table]]) -> Table:
             replace(column, digits_are_text=any(_column(table, column.name).digits_are_text for _, table in parts))
             for column in first.columns
         ),
-        rows_in=sum(table.rows_in for _, table in parts),
+        declared=first.declared,
+        rows_in=lambda: sum(table.counted() for _, table in parts),
         rejects=lambda: [_named(name, reject) for name, table in parts for reject in table.rejects()],
         dialect={**first.dialect, "files": len(parts)},
         line_of=lambda rows: _lines(parts, rows),

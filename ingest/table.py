@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from policies.document import suggest
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import duckdb
 
     from catalog.model import Reject
+    from ingest.typings import Declared
 
 
 class UnsureError(Exception):
@@ -41,20 +42,27 @@ class Table:
 
     `source` is a FROM item of `con` that keeps the order of the file and has exactly `columns`, and may be read again
     and again. Once it is read through, `rejects()` gives the rows that could not be read in that scan; it raises
-    UnsureError if they make the whole scan doubtful. `rows_in` is counted apart from the scans. `line_of` gives the
-    lines (1 is the first of the file) of the rows whose numbers (0 is the first of `source`, ascending) it is given.
-    `careful`, where there is one, reads the same bytes again by another, slower way.
+    UnsureError if they make the whole scan doubtful. `rows_in` is counted apart from the scans, and perhaps meanwhile.
+    `line_of` gives the lines (1 is the first of the file) of the rows whose numbers (0 is the first of `source`,
+    ascending) it is given.
+    `careful`, where there is one, reads the same bytes again by another, slower way. `declared` is what the format
+    itself declares of its columns, by their names in the lake.
     """
 
     con: duckdb.DuckDBPyConnection
     source: str
     format: str
     columns: tuple[SourceColumn, ...]
-    rows_in: int
+    rows_in: int | Callable[[], int]
     rejects: Callable[[], list[Reject]]
     dialect: dict[str, str | int | None]
     line_of: Callable[[Sequence[int]], list[int]]
     careful: Callable[[], Table] | None = None
+    declared: Mapping[str, Declared] = field(default_factory=dict)
+
+    def counted(self) -> int:
+        """How many records there are; raises UnsureError if the count means nothing."""
+        return self.rows_in if isinstance(self.rows_in, int) else self.rows_in()
 
 
 Tables: TypeAlias = "dict[str, Callable[[], Table]]"

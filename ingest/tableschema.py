@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from ingest.columns import Check, Declared
+from ingest.typings import Check, Declared
 from policies.editions import literal
 from policies.errors import DocumentError, ReadingError
 

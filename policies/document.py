@@ -58,6 +58,11 @@ def read_yaml(path: Path, model: type[M]) -> M:
     except (OSError, UnicodeDecodeError) as error:
         message = f"{path}: cannot be read as UTF-8 text: {error}"
         raise DocumentError(message) from None
+    return parse_yaml(text, path, model)
+
+
+def parse_yaml(text: str, path: Path | str, model: type[M]) -> M:
+    """The model that a YAML text is; `path` names it in errors. Raises DocumentError."""
     try:
         root = yaml.compose(text, Loader=_CoreLoader)
         if root is None:
@@ -108,7 +113,7 @@ def suggest(word: str, known: list[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known)) or 'none'}"
 
 
-def _refuse_duplicates(path: Path, node: yaml.Node) -> None:
+def _refuse_duplicates(path: Path | str, node: yaml.Node) -> None:
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:

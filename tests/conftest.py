@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from policies.model import RAW
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
-pytest_plugins = ["fixtures_ckan", "fixtures_portal", "fixtures_sandbox"]
+pytest_plugins = ["fixtures_api", "fixtures_ckan", "fixtures_portal", "fixtures_sandbox", "fixtures_servers"]
 
 DESCRIPTOR = {
     "title": {"fr": "Un jeu", "en": "A dataset"},
@@ -75,8 +76,15 @@ class LabFolder:
         self.write(f"sources/{name}", content)
         self.describe(slug, {"t": {"source": {"file": f"sources/{name}"}, **resource}})
 
-    def bring(self, content: str | bytes, *, name: str = "data.csv", **resource: object) -> dict | str:
-        """Ingest one table `jeu.t` with this content, granted to the stewards; its receipt, or the error."""
+    def bring(
+        self, content: str | bytes, *, name: str = "data.csv", refresh: bool = False, **resource: object
+    ) -> dict | str:
+        """Ingest one table `jeu.t` with this content, granted to the stewards; its receipt, or the error.
+
+        It is the first of its table unless it is a `refresh`: that may be held for what differs.
+        """
+        if not refresh:
+            shutil.rmtree(self.root / "var/lake/jeu", ignore_errors=True)
         self.table("jeu", content, name=name, **resource)
         self.grant("jeu", {}, {"to": "user:steward", "edition": RAW, "until": "2999-01-01"})
         (outcome,) = ingest(self.lab, "jeu", lambda _: None)

@@ -20,9 +20,11 @@ from pydantic import ValidationError
 from catalog import upkeep
 from catalog.lake import Current, Lake, ServedColumn
 from catalog.model import Receipt
+from catalog.settings import LakeSettings
 from policies.errors import LakeError
 
 COLUMNS = (ServedColumn(name="a", type="BIGINT"),)
+RULE = LakeSettings()
 
 
 def put(lake: Lake, *values: int, edition: str = "open", **receipt: str) -> None:
@@ -360,7 +362,7 @@ def test_a_sweep_keeps_what_counted_under_todays_definition_and_takes_the_rest(t
     lake.stage("jeu", "open", "never_counted", lambda path: pq.write_table(pa.table({"a": [4]}), path))
     (table / "_delta_log" / f"{3:020}.json").write_text("{")
     assert len(list(table.glob("*.parquet"))) == 4
-    upkeep.sweep(lake, "jeu", {"open": {"t": "new", "never_counted": "new"}})
+    upkeep.sweep(lake, "jeu", {"open": {"t": "new", "never_counted": "new"}}, RULE)
     assert sorted(pq.read_table(path)["a"].to_pylist() for path in table.glob("*.parquet")) == [[2], [3]]
     assert lake.editions("jeu") == ["open"]
     assert [path.name for path in table.parent.iterdir() if path.is_dir()] == ["t"]
@@ -371,7 +373,7 @@ def test_a_sweep_keeps_what_counted_under_todays_definition_and_takes_the_rest(t
 def test_a_sweep_leaves_no_file_of_an_edition_that_is_still_of_the_old_definition(tmp_path):
     lake = Lake(tmp_path)
     put(lake, 1, definition="old")
-    upkeep.sweep(lake, "jeu", {"open": {"t": "new"}})
+    upkeep.sweep(lake, "jeu", {"open": {"t": "new"}}, RULE)
     assert list(tmp_path.rglob("*.parquet")) == []
     put(lake, 2, definition="new")
     assert len(lake.history("jeu", "open", "t")) == 2
@@ -384,15 +386,57 @@ def test_a_sweep_takes_from_raw_only_what_never_counted_and_nothing_where_the_lo
     table = lake.edition_path("jeu", "raw") / "t"
     staged = lake.stage("jeu", "raw", "t", lambda path: pq.write_table(pa.table({"a": [3]}), path))
     (table / "_delta_log" / f"{0:020}.json").rename(tmp_path / "kept")
-    upkeep.sweep(lake, "jeu", {})
+    upkeep.sweep(lake, "jeu", {}, RULE)
     assert len(list(table.glob("*.parquet"))) == 3
     (tmp_path / "kept").rename(table / "_delta_log" / f"{0:020}.json")
-    upkeep.sweep(lake, "jeu", {})
+    upkeep.sweep(lake, "jeu", {}, RULE)
     assert len(list(table.glob("*.parquet"))) == 2
     assert not staged.path.exists()
     (table.parent / "current.json").unlink()
-    upkeep.sweep(lake, "jeu", {})
+    upkeep.sweep(lake, "jeu", {}, RULE)
     assert len(list(table.glob("*.parquet"))) == 2
+
+
+def aged(lake: Lake, edition: str, days: int) -> None:
+    """Let every snapshot that is there be so many days older."""
+    for path in (lake.edition_path("jeu", edition) / "t" / "_delta_log").glob("*.json"):
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        for line in lines:
+            if "commitInfo" in line:
+                line["commitInfo"]["timestamp"] -= days * 86_400_000
+        path.write_text("\n".join(map(json.dumps, lines)))
+
+
+@pytest.mark.parametrize("edition", ["raw", "open"])
+def test_files_of_old_snapshots_go_once_they_are_old_by_both_rules_and_their_receipts_stay(tmp_path, edition):
+    lake = Lake(tmp_path)
+    wanted = {"open": {"t": "d"}}
+    for number in range(4):
+        put(lake, number, edition=edition, definition="d")
+    table = lake.edition_path("jeu", edition) / "t"
+    aged(lake, edition, 3)
+    put(lake, 4, edition=edition, definition="d")
+
+    def left() -> list[int]:
+        return sorted(pq.read_table(path)["a"].to_pylist()[0] for path in table.glob("*.parquet"))
+
+    upkeep.sweep(lake, "jeu", wanted, LakeSettings(keep_versions=1, keep_days=4))
+    assert left() == [0, 1, 2, 3, 4]
+    upkeep.sweep(lake, "jeu", wanted, LakeSettings(keep_versions=3, keep_days=1))
+    assert left() == [2, 3, 4]
+    upkeep.sweep(lake, "jeu", wanted, LakeSettings(keep_versions=1, keep_days=0))
+    assert left() == [4]
+    assert len(lake.history("jeu", edition, "t")) == 5
+    assert DeltaTable(table).to_pyarrow_table()["a"].to_pylist() == [4]
+    put(lake, 5, edition=edition, definition="d")
+    assert DeltaTable(table).version() == 5
+
+
+def test_a_sweep_takes_what_a_killed_first_ingest_staged(tmp_path):
+    lake = Lake(tmp_path)
+    lake.stage("jeu", "raw", "t", lambda path: pq.write_table(pa.table({"a": [1]}), path))
+    upkeep.sweep(lake, "jeu", {}, RULE)
+    assert list(tmp_path.rglob("*.parquet")) == []
 
 
 HOLDER = """
@@ -438,7 +482,10 @@ from catalog.query import connect
 
 root, source = Path(sys.argv[1]), Path(sys.argv[2])
 STEWARD = frozenset({"everyone", "user:steward", "group:stewards"})
-WATCHED = ("catalog/deltalog.py", "catalog/lake.py", "catalog/upkeep.py", "ingest/editions.py", "ingest/run.py")
+WATCHED = (
+    "catalog/deltalog.py", "catalog/lake.py", "catalog/upkeep.py", "ingest/before.py", "ingest/commit.py",
+    "ingest/editions.py", "ingest/held.py", "ingest/review.py", "ingest/run.py",
+)
 
 def in_child(job):
     child = os.fork()

@@ -20,9 +20,9 @@ def commands() -> dict[str, object]:
     found = {}
 
     def walk(name, node):
-        if getattr(node, "commands", None):
-            for word, child in node.commands.items():
-                walk(f"{name} {word}".strip(), child)
+        if hasattr(node, "list_commands"):
+            for word in node.list_commands(None):
+                walk(f"{name} {word}".strip(), node.get_command(None, word))
         else:
             found[name] = node
 

@@ -68,7 +68,67 @@ def test_a_column_has_the_narrowest_type_that_keeps_every_value(folder, values, 
     ],
 )
 def test_digits_that_are_a_name_stay_text(folder, name, values):
-    assert column(folder, values, name) == ("text", values)
+    assert column(folder, values, name)[1] == values
+
+
+def test_the_number_that_a_program_gave_to_a_row_is_a_number(folder):
+    assert column(folder, ["1", "2"], "id") == ("integer", [1, 2])
+
+
+def test_markers_become_null_and_stay_in_a_column_beside(folder):
+    receipt = folder.bring("commune;naissances\n76001;12\n76002;s\n76003;NC\n76004;\n")
+    assert folder.rows(columns="naissances, naissances_marker") == [(12, None), (None, "s"), (None, "NC"), (None, None)]
+    told = {one["name"]: one for one in receipt["columns"]}
+    assert told["naissances"]["markers"] == {"NC": 1, "s": 1}
+    assert (told["naissances"]["type"], told["naissances"]["nulls"]) == ("integer", 3)
+
+
+def test_a_marker_that_comes_late_is_kept_too(folder):
+    folder.bring("n;v\n" + "1;2\n" * 30_000 + "1;n.d.\n")
+    assert folder.rows(columns="v, v_marker")[-1] == (None, "n.d.")
+
+
+def test_only_declared_markers_count_where_some_are_declared(folder):
+    receipt = folder.bring("n;v\n1;-999\n2;s\n3;4\n", read={"missing": ["-999"]})
+    assert receipt["columns"][1]["type"] == "text"
+    folder.bring("n;v\n1;-999\n2;3\n", read={"missing": ["-999"]})
+    assert folder.rows(columns="v, v_marker") == [(None, "-999"), (3, None)]
+
+
+def test_a_column_of_texts_keeps_its_markers_as_texts(folder):
+    assert column(folder, ["a", "NC", "-"]) == ("text", ["a", "NC", "-"])
+
+
+def test_a_code_that_one_value_breaks_is_text_and_says_which(folder):
+    content = "siret;x\n21060004500392;1\n21060004500392;1\n12345678901234;1\n"
+    told = folder.bring(content)["columns"][0]
+    assert told["type"] == "text"
+    assert "12345678901234" in told["why"]
+
+
+def test_a_declared_code_rejects_the_rows_that_break_it(folder):
+    receipt = folder.bring("c;x\n76001;1\n76000;1\n2A004;1\n1001;1\n", columns={"c": {"type": "commune"}})
+    assert [reject["line"] for reject in receipt["rejects"]] == [3, 5]
+    assert receipt["columns"][0]["type"] == "commune"
+
+
+def test_a_value_that_comes_after_thousands_of_blanks_decides_the_type(folder):
+    receipt = folder.bring("n;v\n" + "1;\n" * 30_000 + "1;2,5\n")
+    assert receipt["columns"][1]["type"] == "decimal(18,1)"
+
+
+def test_two_digit_years_are_dates_only_where_dates_are_declared(folder):
+    receipt = folder.bring("n;d\n1;03/04/24\n", columns={"d": {"type": "date"}})
+    assert str(folder.rows()[0][1]) == "2024-04-03"
+    assert "from 1969 to 2068" in receipt["columns"][1]["why"]
+
+
+@pytest.mark.parametrize(
+    ("text", "typed"),
+    [("8:30", "text"), ("08:30", "time"), ("23:59:59", "time"), ("25:10:00", "text")],
+)
+def test_a_time_of_day_is_one_before_midnight(folder, text, typed):
+    assert column(folder, [text, "10:00"] if typed == "time" else [text])[0] == typed
 
 
 def test_a_leading_zero_after_the_sample_keeps_the_column_text(folder):
@@ -103,13 +163,13 @@ def test_a_declared_type_rejects_the_rows_that_break_it_with_line_and_reason(fol
     receipt = folder.bring('n;note\n1;"deux\nlignes"\nx;b\n3;c\n', columns={"n": {"type": "integer"}})
     assert (receipt["rows_in"], receipt["rows_out"], receipt["rejected"]) == (3, 2, 1)
     assert receipt["rejects"] == [{"line": 4, "reason": "n: expected integer, found x", "text": "x | b"}]
-    assert folder.rows("jeu.t_rejects") == [(4, "n: expected integer, found x", "x | b")]
+    assert folder.rows("jeu.t_rejects", "line, reason, text") == [(4, "n: expected integer, found x", "x | b")]
 
 
 def test_rejects_of_a_corrected_source_go_away(folder):
     declared = {"n": {"type": "integer"}}
     folder.bring("n;m\n1;a\nx;b\n3;c\n", columns=declared)
-    folder.bring("n;m\n1;a\n2;b\n3;c\n", columns=declared)
+    folder.bring("n;m\n1;a\n2;b\n3;c\n", columns=declared, refresh=True)
     assert folder.rows("jeu.t_rejects") == []
 
 

@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpcore
 import httpx
 import pytest
+from fixtures_web import reply, serving_raw, to
 from pydantic import ValidationError
 
 from catalog.query import connect
@@ -116,7 +117,7 @@ def fetch(folder, site):
     folder.grant("jeu", {"open": {"t": {"keep": ["n", "nom"]}}})
     settings = folder.root / "datalab.toml"
     settings.write_text(
-        settings.read_text() + '[ingest]\nallow_hosts = ["127.0.0.1"]\nmax_bytes = 100000\ntimeout = 20\n'
+        settings.read_text() + '[ingest]\nallow_hosts = ["127.0.0.1"]\nmax_bytes = 100000\ntimeout = 20\nretries = 0\n'
     )
 
     def once():
@@ -307,5 +308,63 @@ def test_a_name_or_password_in_an_address_is_refused_and_never_repeated(site, fe
         HttpSource(url=f"http://{secret}127.0.0.1:{site.port}/data.csv")
     site.status, site.headers = 302, {"Location": f"http://{secret}127.0.0.1:{site.port}/"}
     error = fetch().error
-    assert "redirected to an address with a user name or password in it" in error
+    assert "an address with a user name or password in it is not fetched" in error
     assert "s3cret" not in error
+
+
+def test_a_server_that_was_busy_gives_the_file_when_it_is_asked_again(folder, fetch):
+    set_in(folder, "retries = 0", "retries = 1")
+    with serving_raw() as raw:
+        folder.describe("jeu", {"t": {"source": {"url": raw.url}}})
+        raw.answers = [reply(status=503, retry_after=0), reply(CSV)]
+        assert fetch().status == "ingested"
+        assert [one["target"] for one in raw.asked] == ["/data.csv"] * 2
+
+
+def test_a_file_that_broke_off_is_gone_on_with_when_it_is_ingested_again(folder, fetch):
+    whole = reply(CSV, etag='"a"')
+    with serving_raw() as raw:
+        folder.describe("jeu", {"t": {"source": {"url": raw.url}}})
+        raw.answers = [whole[:-4], reply(CSV[-4:], 206, etag='"a"', content_range="bytes 10-13/14"), reply(status=304)]
+        assert "peer closed connection" in fetch().error
+        assert fetch().status == "ingested"
+        assert rows(folder) == 2
+        assert fetch().status == "unchanged"
+        assert [(one.get("range"), one.get("if-none-match")) for one in raw.asked] == [
+            (None, None),
+            ("bytes=10-", None),
+            (None, '"a"'),
+        ]
+
+
+def test_the_authorization_is_what_the_environment_has_and_goes_to_the_source_alone(folder, site, fetch, monkeypatch):
+    monkeypatch.setenv("PORTAL_TOKEN", "Bearer s3cret")
+    with serving_raw() as raw:
+        folder.describe("jeu", {"t": {"source": {"url": raw.url, "authorization": "PORTAL_TOKEN"}}})
+        raw.answers = [to(site.url)]
+        assert fetch().status == "ingested"
+        assert raw.asked[0]["authorization"] == "Bearer s3cret"
+        assert "Authorization" not in site.asked[0]
+    monkeypatch.delenv("PORTAL_TOKEN")
+    assert fetch().error == "the environment has no PORTAL_TOKEN, which the descriptor names; set it"
+
+
+def test_a_copy_of_another_address_is_never_taken_for_this_one(folder, site, fetch):
+    fetch()
+    tag = f'"{hashlib.sha256(CSV).hexdigest()[:12]}"'
+    with serving_raw() as raw:
+        folder.describe("jeu", {"t": {"source": {"url": raw.url}}})
+        raw.answers = [reply(CSV + b"3;c\n", etag=tag)]
+        assert fetch().status == "ingested"
+        assert "if-none-match" not in raw.asked[0]
+        assert rows(folder) == 3
+
+
+def test_a_file_is_read_as_what_the_server_calls_it(folder, fetch):
+    with serving_raw() as raw:
+        folder.describe("jeu", {"t": {"source": {"url": raw.url.replace("data.csv", "export?id=5")}}})
+        raw.answers = [
+            reply(b'{"n": 1, "nom": "a"}\n', content_disposition='attachment; filename="x.ndjson"'),
+        ]
+        assert fetch().status == "ingested"
+        assert rows(folder) == 1

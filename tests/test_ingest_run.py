@@ -12,6 +12,7 @@ import pytest
 
 from catalog.query import connect
 from ingest.run import ingest
+from ingest.verdict import accept
 from policies.errors import DocumentError, LakeError
 
 EVERYONE = frozenset({"everyone"})
@@ -131,7 +132,9 @@ def test_a_column_that_appears_at_the_source_is_in_no_edition_but_raw(jeu):
         "jeu",
         TEXT.replace("montant\n", "montant;telephone\n").replace("00\n", "00;0601020304\n").replace("40\n", "40;\n"),
     )
-    run(jeu)
+    assert run(jeu)[0].status == "held"
+    (accepted,) = accept(jeu.lab, "jeu", by="steward", why="", say=lambda _: None)
+    assert accepted.status == "ingested"
     assert "telephone" not in connect(jeu.lab, PARTNER).sql("SELECT * FROM jeu.t").columns
     assert "telephone" in connect(jeu.lab, STEWARD).sql("SELECT * FROM jeu.t").columns
 
@@ -165,7 +168,8 @@ def test_an_edition_that_cannot_be_built_changes_no_data(jeu, table, said):
 def test_data_that_no_edition_can_be_built_from_leave_every_edition_as_it_was(jeu):
     run(jeu)
     jeu.table("jeu", TEXT.replace("siret;", "siren;"))
-    (outcome,) = run(jeu)
+    assert run(jeu)[0].status == "held"
+    (outcome,) = accept(jeu.lab, "jeu", by="steward", why="", say=lambda _: None)
     assert "edition 'partner', resource 't': unknown column 'siret'; did you mean 'siren'" in outcome.error
     assert [len(select(jeu, who)) for who in (EVERYONE, PARTNER, STEWARD)] == [2, 3, 3]
     assert "siren" not in connect(jeu.lab, STEWARD).sql("SELECT * FROM jeu.t").columns
@@ -216,12 +220,14 @@ def test_a_geojson_and_its_types_come_in(folder):
         "n": "integer",
         "jour": "date",
         "geometry": "geometry",
+        "longitude": "float",
+        "latitude": "float",
     }
 
 
 def test_a_file_that_is_no_spreadsheet_is_refused(folder):
     folder.table("jeu", b"a;b\n1;2\n", name="data.xlsx")
-    assert "cannot be read as a spreadsheet" in run(folder)[0].error
+    assert "named .xlsx, but its bytes are not that" in run(folder)[0].error
 
 
 def test_a_file_that_is_no_geojson_is_refused(folder):
@@ -405,7 +411,8 @@ def test_a_policy_may_name_a_column_that_comes_with_the_new_data(jeu):
     run(jeu)
     jeu.grant("jeu", {**EDITIONS, "partner": {"t": {"keep": ["commune"]}}}, *GRANTS)
     jeu.table("jeu", TEXT.replace("montant\n", "montant;commune\n").replace("0\n", "0;Rouen\n"))
-    assert run(jeu)[0].error is None
+    assert run(jeu)[0].reasons == ("the column 'commune' is new",)
+    list(accept(jeu.lab, "jeu", by="steward", why="", say=lambda _: None))
     assert select(jeu, PARTNER) == [("Rouen",)] * 3
 
 

@@ -6,23 +6,26 @@ one fails, or when its rows and rejects are not the records that `count_records`
 
 from __future__ import annotations
 
+import codecs
 import csv
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalog.model import Reject
-from ingest.dialect import Dialect, detect
+from ingest.dialect import Dialect, detect, reader_of
+from ingest.encoding import LARGE, high_bytes
 from ingest.readers.records import count_records
 from ingest.table import SourceColumn, Table, UnsureError, lake_names
 from policies.editions import literal
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import duckdb
@@ -31,93 +34,135 @@ if TYPE_CHECKING:
     from ingest.desk import Desk
     from ingest.table import Tables
 
-_CHUNK = 1 << 22
+_CHUNK = 1 << 20
 _BATCH = 50_000
 _MAX_FIELD = 16 * 2**20
+_BUFFER = _MAX_FIELD + 2**20  # by default the engine takes 16 times the longest line, for each thread
 _SHOWN = 10_000
 _BROKEN = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
 class _Body:
-    """UTF-8 text whose data start after `skip` lines (0 or 1); its line 1 is line `first` of the source."""
+    """A text whose data start after `skip` lines; its line 1 is line `first` of the source.
+
+    It is UTF-8, or, where `latin`, its bytes mean in its encoding what they mean in ISO 8859-1.
+    """
 
     path: Path
     skip: int
     first: int
     dialect: Dialect
+    latin: bool = False
 
     @property
     def width(self) -> int:
-        return len(self.dialect.header)
+        return len(self.dialect.header.names)
 
 
 def read_csv(path: Path, reading: Reading, desk: Desk) -> Tables:
     """The one table of the file at `path`. Raises ReadingError when it is opened and cannot be read."""
-    return {"": lambda: _open(path, reading, desk)}
+    return {"": lambda: _open(path, reading, desk, sure=False)}
 
 
-def _open(path: Path, reading: Reading, desk: Desk) -> Table:
-    dialect = detect(path, reading)
-    body = _body(path, dialect, desk)
+def _open(path: Path, reading: Reading, desk: Desk, *, sure: bool) -> Table:
+    """The fast reading if there is one; where it is in doubt, `careful` has a surer one."""
+    dialect = detect(path, reading, sure=sure)
+    body = _body(path, dialect, desk, native=not sure)
     # In a file of one column DuckDB takes blank lines for rows: there the careful reader is the only one
-    records = None if body.width == 1 else count_records(body.path, body.skip, dialect.quote, dialect.delimiter)
-    return _careful(body, desk) if records is None else _fast(body, records, desk)
+    if body.width == 1 or dialect.marks.spaced:
+        return _careful(body, desk) if sure else _open(path, reading, desk, sure=True)
+    large = path.stat().st_size > LARGE
+    records = desk.meanwhile(partial(_count, body)) if large else partial(_count, body)
+    doubtful = not sure and (body.latin or large)
+    careful = (lambda: _open(path, reading, desk, sure=True)) if doubtful else (lambda: _careful(body, desk))
+    return _fast(body, records, desk, careful, doubtful=doubtful)
 
 
-def _body(path: Path, dialect: Dialect, desk: Desk) -> _Body:
-    """The file itself when it is UTF-8 with its header on line 1, else a copy of its data in UTF-8."""
-    if dialect.encoding == "utf-8" and dialect.first_line == 2 and b"\r" not in _line_end(path):  # noqa: PLR2004
-        return _Body(path, 1, 1, dialect)
+def _count(body: _Body) -> int:
+    marks = body.dialect.marks
+    found = count_records(body.path, body.skip, marks.quote, marks.delimiter, marks.escape)
+    if found is None:
+        raise UnsureError
+    return found
+
+
+def _body(path: Path, dialect: Dialect, desk: Desk, *, native: bool) -> _Body:
+    """The file itself when the engine can read it (or a copy, where not `native`), else a copy of its data in UTF-8."""
+    if _ends_in_lf(path):
+        skip = dialect.first_line - 1
+        if dialect.encoding == "utf-8" or (dialect.encoding == "utf-8-sig" and skip > 0):
+            return _Body(path, skip, 1, dialect)
+        if native and _is_latin(path, dialect.encoding):
+            return _Body(path, skip, 1, dialect, latin=True)
     copy = desk.path("utf-8.csv")
+    decoder = codecs.getincrementaldecoder(dialect.encoding)()
+    left = dialect.first_line - 1
     try:
-        with path.open(encoding=dialect.encoding, newline="") as source, copy.open("wb") as target:
-            left = dialect.first_line - 1
-            text = source.read(_CHUNK)
-            while left > 0 and text:
-                found = re.search(r"\r\n|\r(?!$)|\n", text)
-                if found is None:
-                    text = source.read(_CHUNK)
-                    continue
-                text, left = text[found.end() :], left - 1
-            while text:
-                target.write(text.encode())
-                text = source.read(_CHUNK)
+        with path.open("rb") as source, copy.open("wb") as target:
+            for chunk in iter(lambda: source.read(_CHUNK), b""):
+                text = decoder.decode(chunk)
+                while left > 0 and (found := re.search(r"\r\n|\r(?!$)|\n", text)):
+                    text, left = text[found.end() :], left - 1
+                if left == 0:
+                    target.write(text.encode())
+            target.write(decoder.decode(b"", final=True).encode())
     except UnicodeError as error:
         raise ReadingError(f"{path}: cannot be read as {dialect.encoding}: {error}; declare another encoding") from None
     return _Body(copy, 0, dialect.first_line, dialect)
 
 
-def _line_end(path: Path) -> bytes:
-    """The first line without its end: with a carriage return in it, where lines end in that alone."""
+def _ends_in_lf(path: Path) -> bool:
+    """Whether the first line, and so presumably all, end in LF or CR LF, not in CR alone."""
     with path.open("rb") as file:
-        return file.readline(_CHUNK).rstrip(b"\r\n")
+        return b"\r" not in file.readline(_CHUNK).rstrip(b"\r\n")
+
+
+def _is_latin(path: Path, encoding: str) -> bool:
+    """Whether the file's bytes mean in its encoding what they mean in ISO 8859-1, which the engine reads by itself.
+
+    Windows-1252 has other signs from 0x80 to 0x9F, and few files have those.
+    """
+    high = bytes(high_bytes(path))
+    try:
+        text = high.decode(encoding)
+    except (UnicodeDecodeError, LookupError):
+        return False
+    return text == high.decode("latin-1") and not any(0x80 <= sign < 0xA0 for sign in high)  # noqa: PLR2004
 
 
 def _said(dialect: Dialect, reader: str) -> dict[str, str | int | None]:
     return {
         "encoding": dialect.encoding,
-        "delimiter": dialect.delimiter,
-        "quote": dialect.quote,
-        "header_row": dialect.header_row,
+        "delimiter": dialect.marks.delimiter,
+        "quote": dialect.marks.quote or None,
+        "escape": dialect.marks.escape,
+        "header_row": dialect.header.row,
+        "data_line": dialect.first_line,
+        **({"units": " | ".join(dialect.header.units)} if dialect.header.units else {}),
         "reader": reader,
     }
 
 
 def _columns(dialect: Dialect) -> tuple[SourceColumn, ...]:
     return tuple(
-        SourceColumn(name, source) for name, source in zip(lake_names(dialect.header), dialect.header, strict=True)
+        SourceColumn(name, source)
+        for name, source in zip(lake_names(dialect.header.names), dialect.header.names, strict=True)
     )
 
 
-def _fast(body: _Body, records: int, desk: Desk) -> Table:
+def _fast(
+    body: _Body, records: Callable[[], int], desk: Desk, careful: Callable[[], Table], *, doubtful: bool
+) -> Table:
     columns = _columns(body.dialect)
     types = ", ".join(f"{literal(column.name)}: 'VARCHAR'" for column in columns)
-    quote = literal(body.dialect.quote)
+    quote = literal(body.dialect.marks.quote)
     options = (
         f"{literal(str(body.path))}, auto_detect=false, header=false, skip={body.skip}, nullstr='', "
-        f"delim={literal(body.dialect.delimiter)}, quote={quote}, escape={quote}, strict_mode=true, "
-        f"max_line_size={_MAX_FIELD}, columns={{{types}}}"
+        f"encoding='{'latin-1' if body.latin else 'utf-8'}', strict_mode=true, "
+        f"delim={literal(body.dialect.marks.delimiter)}, "
+        f"quote={quote}, escape={literal(body.dialect.marks.escape or body.dialect.marks.quote)}, "
+        f"max_line_size={_MAX_FIELD}, buffer_size={_BUFFER}, columns={{{types}}}"
     )
     return Table(
         con=desk.con,
@@ -125,18 +170,18 @@ def _fast(body: _Body, records: int, desk: Desk) -> Table:
         format="csv",
         columns=columns,
         rows_in=records,
-        rejects=lambda: _stored_rejects(body, desk.con),
+        rejects=lambda: _stored_rejects(body, desk.con, doubtful=doubtful),
         dialect=_said(body.dialect, "duckdb"),
         line_of=lambda rows: _lines(body, rows),
-        careful=lambda: _careful(body, desk),
+        careful=careful,
     )
 
 
-def _stored_rejects(body: _Body, con: duckdb.DuckDBPyConnection) -> list[Reject]:
+def _stored_rejects(body: _Body, con: duckdb.DuckDBPyConnection, *, doubtful: bool) -> list[Reject]:
     """The rows that DuckDB's last scan could not read.
 
     Raises UnsureError when one is for its quotes: where the engine loses its way among quotes and line ends, it also
-    rejects rows that are right.
+    rejects rows that are right. In a `doubtful` reading any row is one too many.
     """
     stored = con.execute(
         "SELECT line_byte_position, min(error_message), any_value(csv_line), bool_or(error_type = 'UNQUOTED VALUE') "
@@ -144,7 +189,7 @@ def _stored_rejects(body: _Body, con: duckdb.DuckDBPyConnection) -> list[Reject]
         "FROM reject_scans WHERE file_path = ?) USING (scan_id, file_id) GROUP BY 1 ORDER BY 1",
         [str(body.path)],
     ).fetchall()
-    if any(quotes for *_, quotes in stored):
+    if any(quotes for *_, quotes in stored) or (doubtful and stored):
         raise UnsureError
     lines = _lines_at(body, [position - 1 for position, *_ in stored])
     return [
@@ -194,7 +239,7 @@ def _careful(body: _Body, desk: Desk) -> Table:
                 continue
             if len(row) != body.width:
                 reason = f"Expected Number of Columns: {body.width} Found: {len(row)}"
-                text = body.dialect.delimiter.join(row)[:_SHOWN]
+                text = body.dialect.marks.delimiter.join(row)[:_SHOWN]
                 rejects.append(Reject(line=line, reason=reason, text=text))
                 continue
             batch.append([cell or None for cell in row])
@@ -246,9 +291,7 @@ def _records(body: _Body) -> Iterator[tuple[int, list[str] | Reject]]:
         for _ in range(body.skip):
             file.readline()
         said: list[str] = []
-        reader = csv.reader(
-            _remembered(file, said), delimiter=body.dialect.delimiter, quotechar=body.dialect.quote, strict=True
-        )
+        reader = reader_of(_remembered(file, said), body.dialect.marks, strict=True)
         before = 0
         while True:
             line = body.first + body.skip + before

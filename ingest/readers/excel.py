@@ -1,158 +1,146 @@
 """Spreadsheets, by python-calamine: each cell as the text of its value, so that columns are proven as in a CSV.
 
 A number is written in the shortest way that gives it back, with the zeros that its format shows; a date in ISO 8601; an
-error as Excel shows it. `sheet.py` counts the rows apart, and finds what calamine does not tell.
+error as it is shown. What the bytes say themselves (`sheet.py`) corrects the reader, and proves for each row that all
+its values were read. The kind of workbook is that of its bytes, whatever its name.
 """
 
 from __future__ import annotations
 
-import datetime as dt
+import struct
+import zipfile
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+from xml.parsers.expat import ExpatError
 
-import pyarrow as pa
-from python_calamine import CalamineError, CalamineWorkbook, ZipError
+from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum, ZipError
 
-from catalog.model import Reject
-from ingest.readers.sheet import Sheet, read_sheet
-from ingest.table import SourceColumn, Table, lake_names
+from ingest.readers import ods, xls
+from ingest.readers.grid import read_grid
+from ingest.readers.ole import is_ole
+from ingest.readers.sheet import Sheet, refuse_large
+from ingest.readers.xlsx import Workbook
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from catalog.model import Reading
     from ingest.desk import Desk
-    from ingest.table import Tables
+    from ingest.table import Table, Tables
 
-Cell = int | float | str | bool | dt.time | dt.date | dt.datetime | dt.timedelta
-_HEAD_ROWS = 50
+Form = Literal["xlsx", "xls", "ods"]
+_DAMAGED = (
+    CalamineError,
+    ZipError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    ExpatError,
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True)
+class _Book:
+    """A workbook: its sheets that hold something, what the bytes say of each, and the reader of the cells."""
+
+    path: Path
+    form: Form
+    reader: CalamineWorkbook
+    sheets: Mapping[str, Callable[[], Sheet]]
+    hidden: frozenset[str]
 
 
 def read_excel(path: Path, reading: Reading, desk: Desk) -> Tables:
-    """The sheets of the workbook at `path`. Raises ReadingError."""
+    """The sheets of the .xlsx, .xls or .ods at `path`, but for the empty ones. Raises ReadingError."""
+    with _told(str(path)):
+        book = _opened(path, desk)
+        if not book.sheets:
+            raise ReadingError("no sheet of the workbook has any cell")
+    return {name: partial(_open, book, name, reading, desk) for name in book.sheets}
+
+
+def _open(book: _Book, name: str, reading: Reading, desk: Desk) -> Table:
+    with _told(f"{book.path}: sheet {name!r}"):
+        sheet = book.sheets[name]()
+        refuse_large([sheet])
+        cells = book.reader.get_sheet_by_name(name)
+        dialect: dict[str, str | int | None] = {"sheet": name, "sheets": len(book.reader.sheet_names)}
+        if name in book.hidden:
+            dialect["hidden"] = "yes"
+        return read_grid(cells, sheet, reading, desk, book.form, dialect)
+
+
+def _opened(path: Path, desk: Desk) -> _Book:
+    """The workbook. What would fill the memory or define entities is refused before calamine sees it."""
+    if is_ole(path):
+        listed = xls.read_sheets(path)
+        refuse_large(listed)
+        reader = _reader(path, desk, "xls")
+        found = dict(zip(reader.sheet_names, listed, strict=True))
+        return _book(path, "xls", reader, {name: _known(one) for name, one in found.items() if one.width})
+    with path.open("rb") as file:
+        start = file.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start.startswith(b"<"):
+        raise ReadingError("this is an HTML or XML page, whatever its name; open it in a spreadsheet, save it as .xlsx")
+    with zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+        if "content.xml" in names:
+            found = ods.read_sheets(archive)
+            refuse_large(list(found.values()))
+            reader = _reader(path, desk, "ods")
+            return _book(path, "ods", reader, {name: _known(one) for name, one in found.items() if one.width})
+    workbook = Workbook(path)
+    reader = _reader(path, desk, "xlsx")
+    tables = [one.name for one in reader.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet]
+    filled = {name: partial(workbook.sheet, name) for name in tables if not workbook.is_empty(name)}
+    return _book(path, "xlsx", reader, filled)
+
+
+def _known(sheet: Sheet) -> Callable[[], Sheet]:
+    return lambda: sheet
+
+
+def _reader(path: Path, desk: Desk, form: Form) -> CalamineWorkbook:
+    """Calamine's, told by the file's name what its bytes are."""
+    link = desk.path(f"book.{form}")
+    link.symlink_to(path.absolute())
+    return CalamineWorkbook.from_path(link)
+
+
+def _book(path: Path, form: Form, reader: CalamineWorkbook, sheets: Mapping[str, Callable[[], Sheet]]) -> _Book:
+    hidden = {one.name for one in reader.sheets_metadata if one.visible != SheetVisibleEnum.Visible}
+    return _Book(path, form, reader, sheets, frozenset(hidden))
+
+
+@contextmanager
+def _told(place: str) -> Iterator[None]:
+    """What the libraries raise on damaged bytes, as a ReadingError that names the place."""
     try:
-        book = CalamineWorkbook.from_path(path)
-    except (CalamineError, ZipError, OSError) as error:
-        raise ReadingError(
-            f"{path}: cannot be read as a spreadsheet: {error}; check that it is an .xlsx file"
-        ) from None
-    return {name: partial(_open, path, book, name, reading, desk) for name in book.sheet_names}
+        yield
+    except ReadingError as error:
+        raise ReadingError(f"{place}: {error}") from None
+    except PasswordError:
+        raise ReadingError(f"{place}: the workbook is encrypted; save it without a password") from None
+    except _DAMAGED as error:
+        raise ReadingError(_damaged(place, error)) from None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # Rust's, which is no Exception
+            raise
+        raise ReadingError(_damaged(place, error)) from None
 
 
-def _open(path: Path, book: CalamineWorkbook, name: str, reading: Reading, desk: Desk) -> Table:
-    try:
-        sheet = read_sheet(path, name)
-        cells = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
-    except (CalamineError, ZipError, OSError) as error:
-        raise ReadingError(
-            f"{path}: cannot be read as a spreadsheet: {error}; check that it is an .xlsx file"
-        ) from None
-    texts = _texts(cells, sheet)
-    header_at = _header_at(path, texts, cells, reading.header_row)
-    header = texts[header_at]
-    unsaved = {row: place for (row, _), place in sheet.unsaved.items() if row > header_at}
-    below = [row for row in range(header_at + 1, len(texts)) if any(texts[row])]
-    good = [row for row in below if row not in unsaved]
-    used = [place for place in range(len(header)) if header[place] or any(texts[row][place] for row in below)]
-    columns = [
-        SourceColumn(name, header[place] or "", digits_are_text=_has_text(cells, sheet, good, place))
-        for name, place in zip(lake_names(header[place] or "" for place in used), used, strict=True)
-    ]
-    arrays = [pa.array([texts[row][place] for row in good], pa.string()) for place in used]
-    rejects = [_unsaved(texts, row, place) for row, place in sorted(unsaved.items())]
-    return Table(
-        con=desk.con,
-        source=desk.view(pa.table(arrays, names=[column.name for column in columns])),
-        format="xlsx",
-        columns=tuple(columns),
-        rows_in=_count(texts, sheet, header_at),
-        rejects=lambda: rejects,
-        dialect={"sheet": name, "sheets": len(book.sheet_names), "header_row": header_at + 1},
-        line_of=lambda wanted: _lines(good, wanted),
-    )
-
-
-def _texts(cells: list[list[Cell]], sheet: Sheet) -> list[list[str | None]]:
-    """Each cell's text; None where it says nothing (no value, or nothing but blanks)."""
-    texts = [[_text(cell) for cell in row] for row in cells]
-    for (row, column), said in sheet.texts.items():
-        texts[row][column] = said
-    for (row, column), said in sheet.long.items():
-        if isinstance(cells[row][column], int | float):  # and no date, whose fraction of a day may be long
-            texts[row][column] = said
-    for (row, column), width in sheet.widths.items():
-        digits = texts[row][column] or ""
-        texts[row][column] = digits.zfill(width) if digits.isdigit() else texts[row][column]
-    for column in range(len(cells[0]) if cells else 0):
-        days = [(row, cell) for row, line in enumerate(cells) if isinstance(cell := line[column], dt.date)]
-        if any(isinstance(day, dt.datetime) and day.time() != dt.time() for _, day in days):
-            # Some have a time of day: those at midnight have one too
-            for row, day in days:
-                moment = day if isinstance(day, dt.datetime) else dt.datetime.combine(day, dt.time())
-                texts[row][column] = moment.isoformat(sep=" ")
-    return texts
-
-
-def _count(texts: list[list[str | None]], sheet: Sheet, header_at: int) -> int:
-    """The rows below the header that the XML gives a value or a formula, but for those of blanks alone."""
-    unsaved = {row for row, _ in sheet.unsaved}
-    blank = {row for row in sheet.rows - unsaved if row < len(texts) and not any(texts[row])}
-    return sum(row > header_at for row in (sheet.rows | unsaved) - blank)
-
-
-def _unsaved(texts: list[list[str | None]], row: int, place: str) -> Reject:
-    reason = f"{place}: a formula that was saved without its value; open the file in a spreadsheet and save it"
-    said = texts[row] if row < len(texts) else []
-    return Reject(line=row + 1, reason=reason, text=" | ".join(one or "" for one in said))
-
-
-def _header_at(path: Path, texts: list[list[str | None]], cells: list[list[Cell]], declared: int | None) -> int:
-    """The place (0 is the first) of the header: the first row about as full as the fullest.
-
-    Raises ReadingError where a row that would be passed over may be the header, or the one found has no text.
-    """
-    if declared is not None:
-        if declared > len(texts):
-            raise ReadingError(f"{path}: header_row is {declared}, but the sheet has {len(texts)} rows")
-        return declared - 1
-    filled = [sum(text is not None for text in row) for row in texts[:_HEAD_ROWS]]
-    fullest = max(filled, default=0)
-    if fullest == 0:
-        raise ReadingError(f"{path}: the sheet is empty")
-    at = next(row for row, count in enumerate(filled) if count * 5 >= fullest * 4)
-    for row in range(at):
-        # A title has one cell; two right above the table, or half of its width, may well be names of columns
-        if filled[row] > 1 and (filled[row] >= fullest / 2 or row == at - 1):
-            raise ReadingError(
-                f"{path}: row {row + 1} may be the header, or row {at + 1}; declare header_row under read:"
-            )
-    if not any(isinstance(cell, str) and cell.strip() for cell in cells[at]):
-        raise ReadingError(f"{path}: row {at + 1} has no text, so it is no header; declare header_row under read:")
-    return at
-
-
-def _has_text(cells: list[list[Cell]], sheet: Sheet, rows: list[int], place: int) -> bool:
-    """Whether some cell of the column is text, or a number that is shown with zeros before it."""
-    return any(
-        (isinstance(cell := cells[row][place], str) and cell.strip()) or (row, place) in sheet.widths for row in rows
-    )
-
-
-def _text(cell: Cell) -> str | None:
-    if isinstance(cell, str):
-        return cell if cell.strip() else None
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)  # noqa: PLR2004  exact so far
-    if isinstance(cell, dt.datetime):
-        return cell.date().isoformat() if cell.time() == dt.time() else cell.isoformat(sep=" ")
-    if isinstance(cell, dt.date | dt.time):
-        return cell.isoformat()
-    return str(cell)
-
-
-def _lines(rows: list[int], wanted: Sequence[int]) -> list[int]:
-    return [rows[number] + 1 for number in wanted]
+def _damaged(place: str, error: BaseException) -> str:
+    reason = str(error).split("\n", 1)[0][:300] or type(error).__name__
+    return f"{place}: cannot be read as a spreadsheet: {reason}; check that it is whole, or save it again as .xlsx"

@@ -4,48 +4,91 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from policies.errors import ReadingError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-_CHUNK = 1 << 22
+    from numpy.typing import NDArray
+
+    Places = NDArray[np.intp]
+    Bytes = NDArray[np.uint8]
+
+_CHUNK = 1 << 18
+_CR, _LF = b"\r\n"
+_SPACE, _TAB = b" \t"
 _SPACES = b" \t"
+_LOOK = 64
+"""So far is looked for the delimiter beside spaces beside a quote."""
 
 
-def count_records(path: Path, skip: int, quote: str, delimiter: str = ";") -> int | None:
+def count_records(path: Path, skip: int, quote: str, delimiter: str, escape: str | None = None) -> int | None:
     """How many records stand after `skip` lines, by quotes and line ends alone; blank lines are none.
 
     None where that means nothing, because some quotes are no quotes: they are odd in number, or spaces, which DuckDB
-    would drop, stand between one and a delimiter.
+    would drop, stand between one and a delimiter. Raises ReadingError on a NUL byte: those are no text.
     """
-    edges = (delimiter.encode(), b"\r", b"\n")
-    mark, inside, begun, count = quote.encode(), False, False, 0
+    inside, begun, count, offset = False, False, 0, 0
     with path.open("rb") as file:
         for _ in range(skip):
-            file.readline()
+            offset += len(file.readline())
         while chunk := file.read(_CHUNK):
-            pieces = chunk.split(mark)
-            if len(pieces) > 1 and any(_spaced(piece, edges) for piece in pieces[int(inside) :: 2]):
+            if chunk[-1] == _CR:
+                chunk += file.read(1)  # the LF of a line end of both
+            if b"\0" in chunk:
+                raise ReadingError(f"{path}: a NUL byte at offset {offset + chunk.index(0)}: this is no text file")
+            offset += len(chunk)
+            text = np.frombuffer(chunk, np.uint8)
+            quotes = _quotes(text, quote, escape)
+            if _spaced(chunk, text, quotes, delimiter.encode(), inside=inside):
                 return None
-            # What stands between quotes becomes one `q`, so that its line ends do not count
-            bare = (b"q" if inside else b"") + b"q".join(pieces[int(inside) :: 2])
-            inside ^= len(pieces) % 2 == 0
-            bare += b"q" if inside else b""
-            if b"\r" in bare:
-                bare = bare.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-            while b"\n\n" in bare:
-                bare = bare.replace(b"\n\n", b"\n")
-            # One more line than line ends, but for those that are empty at either end of the chunk
-            count += bare.count(b"\n") + 1 - bare.startswith(b"\n") - bare.endswith(b"\n")
-            count -= begun and not bare.startswith(b"\n")
-            begun = not bare.endswith(b"\n")
-    return None if inside else count
+            ends = _line_ends(chunk, text)
+            ends = ends[(np.searchsorted(quotes, ends) + inside) % 2 == 0]
+            inside ^= len(quotes) % 2 == 1
+            if not len(ends):
+                begun = True
+                continue
+            lengths = np.diff(ends, prepend=-1) - 1
+            lengths -= (lengths > 0) & (text[ends] == _LF) & (text[ends - 1] == _CR)
+            count += int(np.count_nonzero(lengths)) + (begun and lengths[0] == 0)
+            begun = int(ends[-1]) + 1 < len(chunk)
+    return None if inside else int(count + begun)
 
 
-def _spaced(between: bytes, edges: tuple[bytes, ...]) -> bool:
-    """Whether what stands outside of quotes has spaces between a quote and a delimiter or line end."""
-    if not between or (between[0] not in _SPACES and between[-1] not in _SPACES):
-        return False
-    after, before = between.lstrip(b" \t"), between.rstrip(b" \t")
-    return (after != between and after.startswith(edges)) or (
-        before != between and (not before or before.endswith(edges))
+def _quotes(text: Bytes, quote: str, escape: str | None) -> Places:
+    """Where quotes stand, but for those after an escape."""
+    if not quote:
+        return np.empty(0, np.intp)
+    found = np.flatnonzero(text == ord(quote))
+    return found if escape in {None, quote} else found[(found == 0) | (text[found - 1] != ord(str(escape)))]
+
+
+def _line_ends(chunk: bytes, text: Bytes) -> Places:
+    """Where lines end: at each LF, and at each CR that has none after it."""
+    ends = np.flatnonzero(text == _LF)
+    if b"\r" not in chunk:
+        return ends
+    returns = np.flatnonzero(text == _CR)
+    after = np.minimum(returns + 1, len(text) - 1)
+    return np.sort(np.concatenate([ends, returns[text[after] != _LF]]))
+
+
+def _spaced(chunk: bytes, text: Bytes, quotes: Places, delimiter: bytes, *, inside: bool) -> bool:
+    """Whether spaces stand between a quote and a delimiter or line end."""
+    edges = (delimiter, b"\r", b"\n")
+    opening, closing = quotes[int(inside) :: 2], quotes[1 - int(inside) :: 2]
+    opening, closing = opening[opening > 0], closing[closing + 1 < len(chunk)]
+    for place in opening[_is_space(text[opening - 1])].tolist():
+        before = chunk[max(place - _LOOK, 0) : place].rstrip(_SPACES)
+        if not before or before.endswith(edges):
+            return True
+    return any(
+        chunk[place + 1 : place + _LOOK].lstrip(_SPACES).startswith(edges)
+        for place in closing[_is_space(text[closing + 1])].tolist()
     )
+
+
+def _is_space(text: Bytes) -> NDArray[np.bool_]:
+    return np.logical_or(text == _SPACE, text == _TAB)

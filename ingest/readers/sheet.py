@@ -1,185 +1,156 @@
-"""What the XML of an .xlsx says of one sheet, apart from the reader that gives its cells.
+"""What a spreadsheet's own bytes say of its sheets, apart from the reader that gives their cells (calamine).
 
-The reader gives no cell for an error (`#N/A`) or for a formula that was saved without its value, and drops the zeros
-that a number format shows (`00000` makes 1001 read 01001): here they are found. ECMA-376, parts 18.3 and 18.8.
+Calamine gives no cell for an error (`#N/A`) or for a formula that was saved without its value, drops the zeros that a
+number format shows (`00000` makes 1001 read 01001), and makes times of the numbers that are no dates: `xlsx.py`,
+`xls.py` and `ods.py` find these, and count the values of each row.
 """
 
 from __future__ import annotations
 
+import math
 import re
-import zipfile
+from array import array
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-from xml.parsers import expat
+from decimal import Decimal
+from typing import TypeAlias
 
 from policies.errors import ReadingError
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-_CHUNK = 1 << 20
-_MAX_XML = 4 << 30
-_MAX_CELLS = 200_000_000
-_PLACE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
-_ZEROS = re.compile(r"0{2,}")
-_NOT_DIGITS = re.compile(r'\[[^\]]*\]|\\.|_.|["\s]')
+MAX_ROWS, MAX_COLUMNS = 1 << 20, 1 << 14
+MAX_TEXT = 1 << 25
+_MAX_CODE = 1000
+_MAX_SAME = 1 << 14
+_MAX_MERGES = 1_000_000
+_MAX_CELLS = 100_000_000
+_SPARE_CELLS = 20_000_000
+_CELLS_A_VALUE = 8
 _DIGITS = 15
-"""More significant digits than a float keeps: their text is taken as it stands."""
+"""More significant digits than a float is sure to keep."""
+_LAST_BEFORE_LEAP = 60
+"""The serial number of the 29th of February 1900, which Excel has and the calendar has not."""
 
-Place = tuple[int, int]
+Place: TypeAlias = tuple[int, int]
 """The row and the column of a cell, both from 0."""
+Mark: TypeAlias = "tuple[int, int | str | None]"
+"""A column and what its cell is, whatever the reader says: a text, so many digits, or (None) a formula unsaved."""
+Kind: TypeAlias = int | str | None
+"""What a number format shows: so many digits; "date", "time", "duration" or "percent"; or the number itself."""
+
+_BUILTIN: dict[int, Kind] = {
+    **dict.fromkeys((9, 10), "percent"),
+    **dict.fromkeys((*range(14, 18), 22, *range(27, 37), *range(50, 59)), "date"),
+    **dict.fromkeys((18, 19, 20, 21, 45, 47), "time"),
+    46: "duration",
+}
+"""The formats that have no code in the file (ECMA-376, 18.8.30)."""
+_SHOWN: tuple[tuple[re.Pattern[str], Kind], ...] = (
+    (re.compile(r"general|standard"), None),
+    (re.compile(r"\["), "duration"),
+    (re.compile(r"[dy]|m{3,}|^m+$"), "date"),
+    (re.compile(r"[hms]"), "time"),
+    (re.compile("%"), "percent"),
+)
+"""What the letters of a format show, the first that are found."""
+_QUOTED = re.compile(r'"[^"]*"|\\.|_.|\*.')
 
 
 @dataclass
 class Sheet:
-    """The rows that have a value, and the cells whose value is not what the reader gives.
+    """What is known of one sheet: how many values each row has, and which cells are not what the reader gives.
 
-    `texts` are errors, `unsaved` formulas without a value, `widths` the digits that a format shows, `long` numbers of
-    more digits than a float keeps, as they are written.
+    `clocks` are the columns in which some date has a time of day, `percent` those of numbers shown as percentages,
+    `merges` the cells that stand for several: first row, first column, last row, last column.
     """
 
-    rows: set[int] = field(default_factory=set)
-    texts: dict[Place, str] = field(default_factory=dict)
-    unsaved: dict[Place, str] = field(default_factory=dict)
-    widths: dict[Place, int] = field(default_factory=dict)
-    long: dict[Place, str] = field(default_factory=dict)
-    last: Place = (0, 0)
+    counts: array[int] = field(default_factory=lambda: array("I"))
+    marks: dict[int, tuple[Mark, ...]] = field(default_factory=dict)
+    clocks: set[int] = field(default_factory=set)
+    percent: set[int] = field(default_factory=set)
+    merges: list[tuple[int, int, int, int]] = field(default_factory=list)
+    width: int = 0
+    values: int = 0
+    _same: dict[tuple[Mark, ...], tuple[Mark, ...]] = field(default_factory=dict, repr=False)
+
+    def add(self, row: int, values: int, width: int, marks: tuple[Mark, ...] = (), repeated: int = 1) -> None:
+        """Count `values` in a row, or in as many rows from there on, whose cells end before the column `width`."""
+        if row + repeated > MAX_ROWS or width > MAX_COLUMNS:
+            raise ValueError(f"row {row + repeated}, column {width}: more than {MAX_ROWS} by {MAX_COLUMNS}")
+        missing = row + repeated - len(self.counts)
+        if missing > 0:
+            self.counts.frombytes(bytes(self.counts.itemsize * missing))
+        if repeated > 1:
+            self.counts[row : row + repeated] = array("I", [values]) * repeated
+        else:
+            self.counts[row] += values
+        for one in range(row, row + repeated) if marks else ():
+            # Most marks are like others: a million equal ones are one
+            both = self.marks.get(one, ()) + marks
+            self.marks[one] = self._same.setdefault(both, both) if len(self._same) < _MAX_SAME else both
+        self.width = max(self.width, width)
+        self.values += values * repeated
+
+    def merge(self, place: Place, last: Place) -> None:
+        """Note that the cell at `place` stands for all to `last`."""
+        if len(self.merges) == _MAX_MERGES:
+            raise ValueError(f"more than {_MAX_MERGES} merged cells")
+        if last != place:
+            self.merges.append((*place, *last))
+
+    def unsaved(self, row: int) -> bool:
+        """Whether some formula of the row was saved without its value."""
+        return any(said is None for _, said in self.marks.get(row, ()))
+
+    def number(self, column: int, kind: Kind, said: str) -> tuple[Mark, ...]:
+        """The mark of a number, if it needs one; `said` is how it is written."""
+        value = float(said)
+        if kind == "percent":
+            self.percent.add(column)
+        elif isinstance(kind, int):
+            return ((column, kind),)
+        elif kind in {"date", "time"}:
+            leap = _LAST_BEFORE_LEAP <= value < _LAST_BEFORE_LEAP + 1
+            if value < 0 or leap or (kind == "date" and value < 1):
+                return ((column, plain(said)),)  # no day of the calendar: it stays the number that it is
+            if value >= 1 and not value.is_integer():
+                self.clocks.add(column)
+            return ()
+        elif kind == "duration":
+            return ()
+        return ((column, plain(said)),) if _is_longer(said, value) else ()
 
 
-def read_sheet(path: Path, name: str) -> Sheet:
-    """The sheet called `name`. Raises ReadingError if the file is no .xlsx, or the sheet is too large to be read."""
-    try:
-        with zipfile.ZipFile(path) as book:
-            part = _part_of(book, name)
-            zeros = _zero_formats(book)
-            return _parsed(path, book, part, zeros)
-    except (zipfile.BadZipFile, KeyError, expat.ExpatError, NotImplementedError, RuntimeError, ValueError) as error:
+def plain(said: str) -> str:
+    """A number's text, `45292.0` without its zero."""
+    return said.removesuffix(".0")
+
+
+def _is_longer(said: str, value: float) -> bool:
+    """Whether the text of a number says more than the float: its shortest text is then not the number's."""
+    if sum(one.isdigit() for one in said) <= _DIGITS and math.isfinite(value):
+        return False
+    if not math.isfinite(value) or said.strip("-").isdigit():
+        return True
+    # Excel writes a float with 17 digits, of which the last are noise
+    return Decimal(said) not in {Decimal(repr(value)), Decimal(f"{value:.17g}"), Decimal(f"{value:.16g}")}
+
+
+def kind_of(number: int, codes: dict[int, str]) -> Kind:
+    """What the number format shows; `codes` are the formats that the file has itself."""
+    if number not in codes:
+        return _BUILTIN.get(number)
+    code = _QUOTED.sub("", codes[number][:_MAX_CODE].split(";")[0]).lower()
+    code = re.sub(r"\[(?!h+\]|m+\]|s+\])[^\]]*\]|\s", "", code)
+    if re.fullmatch(r"0{2,}", code):
+        return len(code)
+    return next((kind for pattern, kind in _SHOWN if pattern.search(code)), None)
+
+
+def refuse_large(sheets: list[Sheet]) -> None:
+    """Raise ReadingError if the sheets, as large as their last cells make them, would fill the memory."""
+    area = sum(len(sheet.counts) * sheet.width for sheet in sheets)
+    if area > min(_MAX_CELLS, _SPARE_CELLS + _CELLS_A_VALUE * sum(sheet.values for sheet in sheets)):
+        largest = max(sheets, key=lambda sheet: len(sheet.counts) * sheet.width)
         raise ReadingError(
-            f"{path}: cannot be read as a spreadsheet: {error}; check that it is an .xlsx file"
-        ) from None
-
-
-def _part_of(book: zipfile.ZipFile, name: str) -> str:
-    """The part of the package that holds the sheet."""
-    ids = [one["r:id"] for tag, one in _elements(book, "xl/workbook.xml") if tag == "sheet" and one["name"] == name]
-    targets = {one["Id"]: one["Target"] for _, one in _elements(book, "xl/_rels/workbook.xml.rels") if "Id" in one}
-    target = targets[ids[0]] if ids else ""
-    return target.lstrip("/") if target.startswith("/") else f"xl/{target}"
-
-
-def _zero_formats(book: zipfile.ZipFile) -> dict[str, int]:
-    """The cell styles that show a number with leading zeros, and how many digits they show."""
-    if "xl/styles.xml" not in book.namelist():
-        return {}
-    codes: dict[str, int] = {}
-    found: dict[str, int] = {}
-    inside, number = False, 0
-    for tag, one in _elements(book, "xl/styles.xml"):
-        shown = _NOT_DIGITS.sub("", one.get("formatCode", "").split(";")[0])
-        if tag == "numFmt" and _ZEROS.fullmatch(shown):
-            codes[one["numFmtId"]] = len(shown)
-        elif tag in {"cellXfs", "cellStyles"}:
-            inside = tag == "cellXfs"
-        elif tag == "xf" and inside:
-            if one.get("numFmtId") in codes:
-                found[str(number)] = codes[one["numFmtId"]]
-            number += 1
-    return found
-
-
-def _elements(book: zipfile.ZipFile, part: str) -> list[tuple[str, dict[str, str]]]:
-    """The elements of a small part, each with its attributes; prefixes of tags are left out."""
-    found: list[tuple[str, dict[str, str]]] = []
-    parser = expat.ParserCreate()
-    parser.StartElementHandler = lambda tag, one: found.append((tag.rpartition(":")[2], one))
-    _feed(book, part, parser)
-    return found
-
-
-def _feed(book: zipfile.ZipFile, part: str, parser: Any) -> None:
-    if book.getinfo(part).file_size > _MAX_XML:
-        raise KeyError(f"{part} is larger than {_MAX_XML} bytes")
-    with book.open(part) as file:
-        while chunk := file.read(_CHUNK):
-            parser.Parse(chunk, False)  # noqa: FBT003  expat takes no keywords
-        parser.Parse(b"", True)  # noqa: FBT003
-
-
-class _Cells:
-    """Follows the sheet's elements: `row`, `c` (a cell), in it `f` (its formula), `v` or `is` (its value)."""
-
-    def __init__(self, sheet: Sheet, zeros: dict[str, int]) -> None:
-        self.sheet = sheet
-        self.zeros = zeros
-        self.place: Place = (-1, -1)
-        self.cell: dict[str, str] = {}
-        self.formula = False
-        self.value: list[str] | None = None
-        self.row = -1
-
-    def start(self, tag: str, one: dict[str, str]) -> None:
-        tag = tag.rpartition(":")[2]
-        if tag == "row":
-            row = int(one["r"]) - 1 if "r" in one else self.row + 1
-            if row <= self.row:
-                raise ValueError(f"row {row + 1} stands twice, or out of order")
-            self.row, self.place = row, (row, -1)
-        elif tag == "c":
-            place = _place(one["r"]) if "r" in one else (self.row, self.place[1] + 1)
-            if place <= self.place:
-                raise ValueError(f"the cell {one.get('r')} stands twice, or out of order")
-            self.place = place
-            self.cell, self.formula, self.value = one, False, None
-        elif tag == "f":
-            self.formula = True
-        elif tag in {"v", "is"}:
-            self.value = []
-
-    def text(self, text: str) -> None:
-        if self.value is not None:
-            self.value.append(text)
-
-    def end(self, tag: str) -> None:
-        if tag.rpartition(":")[2] != "c":
-            return
-        said = "".join(self.value or [])
-        if said:
-            self.sheet.rows.add(self.place[0])
-            self.sheet.last = (max(self.sheet.last[0], self.place[0]), max(self.sheet.last[1], self.place[1]))
-            if self.cell.get("t") == "e":
-                self.sheet.texts[self.place] = said
-            elif self.cell.get("s") in self.zeros and self.cell.get("t", "n") == "n":
-                self.sheet.widths[self.place] = self.zeros[self.cell["s"]]
-            elif self.cell.get("t", "n") == "n" and sum(one.isdigit() for one in said) > _DIGITS:
-                self.sheet.long[self.place] = said
-        elif self.formula and self.cell.get("t") != "str":
-            self.sheet.unsaved[self.place] = self.cell.get("r", "")
-        self.value = None
-
-
-def _parsed(path: Path, book: zipfile.ZipFile, part: str, zeros: dict[str, int]) -> Sheet:
-    cells = _Cells(Sheet(), zeros)
-    parser = expat.ParserCreate()
-    parser.buffer_text = True
-    parser.StartElementHandler = cells.start
-    parser.CharacterDataHandler = cells.text
-    parser.EndElementHandler = cells.end
-    _feed(book, part, parser)
-    rows, columns = (one + 1 for one in cells.sheet.last)
-    if rows * columns > _MAX_CELLS:
-        raise ReadingError(
-            f"{path}: the sheet's last cell makes it {rows} rows by {columns} columns, too large to be read; "
-            "delete what stands far from the table, and save it again"
+            f"the sheet's last cell makes it {len(largest.counts)} rows by {largest.width} columns, too large "
+            "to be read; delete what stands far from the table, and save it again"
         )
-    return cells.sheet
-
-
-def _place(reference: str) -> Place:
-    """`B7` → (6, 1)."""
-    found = _PLACE.fullmatch(reference)
-    if found is None:
-        raise KeyError(f"{reference!r} is no cell")
-    column = 0
-    for letter in found[1]:
-        column = column * 26 + ord(letter) - ord("A") + 1
-    return int(found[2]) - 1, column - 1

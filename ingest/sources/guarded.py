@@ -9,23 +9,31 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import queue
 import socket
-import time
-from typing import TYPE_CHECKING, Any
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import httpcore
 import httpx
 
+from ingest.sources.sockets import LateError, Sockets
 from policies.errors import SourceError
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator
 
     from ingest.settings import IngestSettings
 
+Resolve = Callable[[str, int], list[str]]
 FAILURES = (httpx.HTTPError, httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
 """What a request through the transport may raise beside SourceError: it does not translate httpcore's into httpx's."""
+PASSING = (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError, httpcore.TimeoutException)
+"""Those that may not come again when the request is made anew."""
+_EXCESS = 1.0  # seconds in which a connection that is to be closed must be
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_UNICAST = ipaddress.IPv6Network("2000::/3")
 
 
 def addresses_of(host: str, port: int) -> list[str]:
@@ -33,32 +41,94 @@ def addresses_of(host: str, port: int) -> list[str]:
     return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
+def checked_addresses(
+    host: str,
+    port: int,
+    settings: IngestSettings,
+    place: str,
+    seconds: float | None = None,
+    resolve: Resolve = addresses_of,
+) -> list[str]:
+    """The host's addresses, looked up once: all of them public, unless the host stands in `allow_hosts`.
+
+    Whoever connects to one of these, and not to the name, goes where it was checked. `seconds` is how long the
+    resolver may take, `timeout` if None. Raises SourceError naming `place`.
+    """
+    try:
+        name = httpx.URL(scheme="http", host=host).host  # `é.fr` as the settings say it, not `xn--9ca.fr`
+        addresses = _looked_up(host, port, resolve, settings.timeout if seconds is None else seconds)
+    except queue.Empty:
+        raise LateError(
+            f"{place}: the name server does not answer for {host!r}; check the network, or raise timeout in [ingest]"
+        ) from None
+    except (OSError, UnicodeError, httpx.InvalidURL) as error:
+        raise SourceError(
+            f"{place}: the host {host!r} has no address ({error}); check the name and the network"
+        ) from None
+    for address in addresses:
+        if name not in settings.allow_hosts and not is_public(address):
+            raise SourceError(
+                f"{place}: {name} is {address}, an inner address; "
+                f'if that is meant, add it to allow_hosts in [ingest] of datalab.toml: allow_hosts = ["{name}"]'
+            )
+    return addresses
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the Internet's hosts, also behind NAT64 (RFC 6052) and 6to4 (RFC 3056)."""
+    ip = ipaddress.ip_address(address.split("%", 1)[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip in _NAT64:
+            return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
+        if ip.sixtofour is not None and not is_public(str(ip.sixtofour)):
+            return False
+        return ip in _UNICAST and ip.is_global
+    return ip.is_global and not ip.is_multicast
+
+
+def _looked_up(host: str, port: int, resolve: Resolve, seconds: float) -> list[str]:
+    """What the resolver says; in a thread, as nothing else stops it. Raises queue.Empty when the time is over."""
+    said: queue.SimpleQueue[list[str] | OSError | UnicodeError] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            said.put(resolve(host, port))
+        except (OSError, UnicodeError) as error:
+            said.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    answer = said.get(timeout=max(0, seconds))
+    if isinstance(answer, list):
+        return answer
+    raise answer
+
+
 class GuardedTransport(httpx.BaseTransport):
-    """The way to `url` and where it redirects, for `timeout` seconds from now in all.
+    """The way to the source at `url`, for `timeout` seconds from now in all.
 
     Raises SourceError for what is no http(s) address, for a name or password in one, for a host that has an inner
-    address and is not in `allow_hosts`, and when the time is over. Only a name server can overrun the time, by as long
-    as the machine's resolver waits for it.
+    address and is not in `allow_hosts`, and for a body of more bytes than its Content-Length; LateError when the time
+    is over. They name `url`, or what a request has as its extension `place`.
     """
 
-    def __init__(
-        self, url: str, settings: IngestSettings, resolve: Callable[[str, int], list[str]] = addresses_of
-    ) -> None:
+    def __init__(self, url: str, settings: IngestSettings, resolve: Resolve = addresses_of) -> None:
         """`resolve` says a host's addresses, and is asked once for each connection."""
         self._url = url
-        self._network = _Network(url, settings, resolve)
-        self._pool = httpcore.ConnectionPool(ssl_context=httpx.create_ssl_context(), network_backend=self._network)
+
+        def find(host: str, port: int, seconds: float) -> list[str]:
+            return checked_addresses(host, port, settings, self._sockets.place, seconds, resolve)
+
+        self._sockets = Sockets(url, settings.timeout, find)
+        self._pool = httpcore.ConnectionPool(ssl_context=httpx.create_ssl_context(), network_backend=self._sockets)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request over a checked connection; the answer's body is still to be read, in the same time."""
-        at = request.url
+        at, place = request.url, str(request.extensions.get("place", self._url))
+        self._sockets.place = place
         if at.userinfo:
-            message = f"{self._url}: redirected to an address with a user name or password in it; such are not fetched"
-            raise SourceError(message)
-        self._network.place = self._url if str(at) == self._url else f"{self._url}: redirected to {at}"
+            raise SourceError(f"{place}: an address with a user name or password in it is not fetched")
         if at.scheme not in {"http", "https"} or not at.host:
-            message = f"{self._network.place}: only http and https addresses are fetched"
-            raise SourceError(message)
+            raise SourceError(f"{place}: only http and https addresses are fetched")
         target = httpcore.URL(scheme=at.raw_scheme, host=at.raw_host, port=at.port, target=at.raw_path)
         answer = self._pool.handle_request(
             httpcore.Request(
@@ -69,9 +139,12 @@ class GuardedTransport(httpx.BaseTransport):
                 extensions=request.extensions,
             )
         )
-        return httpx.Response(
-            answer.status, headers=answer.headers, stream=_Body(answer), extensions=dict(answer.extensions)
-        )
+        body = _Body(answer, place, ends=request.headers.get("connection") == "close")
+        return httpx.Response(answer.status, headers=answer.headers, stream=body, extensions=dict(answer.extensions))
+
+    def left(self) -> float:
+        """The seconds that are left."""
+        return self._sockets.left()
 
     def close(self) -> None:
         """Close all connections."""
@@ -79,101 +152,26 @@ class GuardedTransport(httpx.BaseTransport):
 
 
 class _Body(httpx.SyncByteStream):
-    def __init__(self, answer: httpcore.Response) -> None:
-        self._answer = answer
+    """The body as it comes, and an error if more of it comes than the server said: what it said would be a part."""
+
+    def __init__(self, answer: httpcore.Response, place: str, *, ends: bool) -> None:
+        """`ends`: the connection is to be closed after the body, so there is an end to wait for."""
+        self._answer, self._place, self._ends = answer, place, ends
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._answer.iter_stream()
+        yield from self._answer.iter_stream()
+        stream = self._answer.extensions["network_stream"]
+        names = {name.lower(): value for name, value in self._answer.headers}
+        if b"content-length" not in names or b"transfer-encoding" in names:
+            return
+        said = int(names[b"content-length"])
+        if self._ends and stream.beyond == said:
+            with contextlib.suppress(*FAILURES):  # it does not close; nothing more came so far
+                stream.read(1, _EXCESS)
+        if stream.beyond > said:
+            raise SourceError(
+                f"{self._place}: more comes than the {said} bytes that the server says; tell its publisher"
+            )
 
     def close(self) -> None:
         self._answer.close()
-
-
-class _Network(httpcore.NetworkBackend):
-    """Connections to checked addresses, of which none outlives the deadline; errors name `place`."""
-
-    def __init__(self, url: str, settings: IngestSettings, resolve: Callable[[str, int], list[str]]) -> None:
-        self.place = url
-        self._allowed = settings.allow_hosts
-        self._deadline = time.monotonic() + settings.timeout
-        self._resolve = resolve
-        self._sockets = httpcore.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        addresses = self._checked(host, port)
-        while True:
-            address = addresses.pop(0)
-            try:
-                with self.within(timeout) as seconds:
-                    stream = self._sockets.connect_tcp(address, port, seconds, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                if not addresses:
-                    raise
-            else:
-                return _Stream(stream, self)
-
-    def _checked(self, host: str, port: int) -> list[str]:
-        """The host's addresses: all of them public, unless the lab's settings name the host."""
-        name = httpx.URL(scheme="http", host=host).host  # `é.fr` as the settings say it, not `xn--9ca.fr`
-        try:
-            addresses = self._resolve(host, port)
-        except (OSError, UnicodeError) as error:
-            message = f"{self.place}: the host {name!r} has no address ({error}); check the name and the network"
-            raise SourceError(message) from None
-        for address in addresses:
-            if name not in self._allowed and not ipaddress.ip_address(address.split("%", 1)[0]).is_global:
-                message = (
-                    f"{self.place}: {name} is {address}, an inner address; "
-                    f'if that is meant, add it to allow_hosts in [ingest] of datalab.toml: allow_hosts = ["{name}"]'
-                )
-                raise SourceError(message)
-        return addresses
-
-    @contextlib.contextmanager
-    def within(self, timeout: float | None) -> Iterator[float]:
-        """The seconds that one call on a socket may take: `timeout`, or what is left of the whole if that is less."""
-        left = self._deadline - time.monotonic()
-        late = SourceError(f"{self.place}: not here in time; raise timeout in [ingest] of datalab.toml")
-        if left <= 0:
-            raise late
-        try:
-            yield left if timeout is None else min(timeout, left)
-        except httpcore.TimeoutException:
-            if timeout is None or left <= timeout:
-                raise late from None
-            raise
-
-
-class _Stream(httpcore.NetworkStream):
-    """A connection each of whose calls ends with the deadline, so a server that sends byte by byte gains nothing."""
-
-    def __init__(self, stream: httpcore.NetworkStream, network: _Network) -> None:
-        self._stream = stream
-        self._network = network
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        with self._network.within(timeout) as seconds:
-            return self._stream.read(max_bytes, seconds)
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        with self._network.within(timeout) as seconds:
-            self._stream.write(buffer, seconds)
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        with self._network.within(timeout) as seconds:
-            return _Stream(self._stream.start_tls(ssl_context, server_hostname, seconds), self._network)
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)

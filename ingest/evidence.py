@@ -1,0 +1,64 @@
+"""What is known of the texts of a table's columns before they are typed: a sample, and what broke earlier guesses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ingest import forms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import duckdb
+    import pyarrow as pa
+
+    from ingest.forms import Form
+
+_SAMPLE = 10_000
+_CELLS = 2_000_000
+"""No sample has more cells, however many columns there are."""
+
+
+@dataclass
+class Texts:
+    """Texts of one column: the distinct values, bare, none blank, those that broke a guess first.
+
+    `padded` says that some has white space around it, `broken` holds the patterns that some text passed whose value the
+    cast refused, or that earlier guesses were broken by.
+    """
+
+    values: dict[str, None] = field(default_factory=dict)
+    padded: bool = False
+    broken: set[str] = field(default_factory=set)
+
+    def add(self, texts: Iterable[str | None]) -> None:
+        """Add texts; None and blanks say nothing."""
+        for text in texts:
+            if text is not None and (bare := text.strip(forms.PADDING)):
+                self.values[bare] = None
+                self.padded |= bare != text
+
+    def broke(self, form: Form | None, texts: list[str]) -> None:
+        """Add the texts that `form` did not prove, before all others."""
+        known, self.values = self.values, {}
+        self.add(texts)
+        self.values.update(known)
+        if form is not None:
+            self.broken.add(form.pattern)
+
+
+def sample(con: duckdb.DuckDBPyConnection, source: str, names: list[str]) -> dict[str, Texts]:
+    """The texts of these columns in the first rows of `source`, by name."""
+    if not names:
+        return {}
+    rows = max(100, min(_SAMPLE, _CELLS // len(names)))
+    listed = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
+    table = con.sql(f"SELECT {listed} FROM {source} LIMIT {rows}").to_arrow_table()  # noqa: S608
+    return {name: _texts(column) for name, column in zip(names, table.columns, strict=True)}
+
+
+def _texts(column: pa.ChunkedArray) -> Texts:
+    texts = Texts()
+    texts.add(column.unique().to_pylist())
+    return texts

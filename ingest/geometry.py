@@ -1,0 +1,215 @@
+"""Geometry as it stands in a file → WKB in longitude and latitude (WGS 84, EPSG:4326), by PROJ and GEOS.
+
+Nothing is fetched: PROJ's network is off, so that a shift grid that is not installed is not used, and the receipt says
+how exact the conversion is (`crs_accuracy`, in metres).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+from pyproj import CRS, Transformer, network
+from pyproj.exceptions import CRSError, ProjError
+
+from ingest.wkb import is_flat
+from policies.errors import ReadingError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+LONLAT = "EPSG:4326"
+_LONLAT = {("EPSG", "4326"), ("OGC", "CRS84")}
+_WORLD = (-180.0, -90.0, 180.0, 90.0)
+_ROUND = (-360.0, -90.0, 360.0, 90.0)
+"""Degrees as they stand in files: past 180 lies what is beyond the antimeridian, as Wallis does in the State's own."""
+_BEYOND = 3.0
+"""Degrees that data may reach past the area a system is made for, as waters and neighbours do."""
+_MOST_WKT = 1 << 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Projection:
+    """A system of coordinates: its name, and how it becomes longitude and latitude (None: it is that already).
+
+    `area` is where its coordinates may be, in degrees (west, south, east, north). `north_first` says that its authority
+    gives northing or latitude first; here x is always the easting or longitude.
+    """
+
+    name: str
+    transformer: Transformer | None
+    area: tuple[float, float, float, float]
+    north_first: bool
+
+    @property
+    def dialect(self) -> dict[str, str | int | None]:
+        """What the receipt says of it."""
+        if self.transformer is None:
+            return {"crs": self.name}
+        accuracy = self.transformer.accuracy
+        known = {"crs_accuracy": f"{accuracy:g} m"} if accuracy >= 0 else {}
+        return {"crs": self.name, "crs_to": LONLAT, **known}
+
+
+def projection(path: Path, said: str | None, declared: str | None) -> Projection:
+    """The system that `said` (a code or WKT in the file) names, or the one that is declared, which goes before.
+
+    Raises ReadingError if there is neither, it is unknown, or PROJ cannot take it to degrees.
+    """
+    network.set_network_enabled(active=False)  # type: ignore[attr-defined]  # documented, but not in its __all__
+    text = declared or said
+    if text is None or not text.strip():
+        raise ReadingError(
+            f"{path}: nothing says in what system its coordinates are (a shapefile has a .prj for that); declare it: "
+            'read: {crs: "EPSG:2154"}, which is Lambert 93'
+        )
+    shown = " ".join(text.split())[:100]
+    try:
+        return _projection(_known(text))
+    except (CRSError, ProjError) as error:
+        reason = str(error).split("\n", 1)[0][:200]
+        raise ReadingError(
+            f"{path}: its coordinates are in {shown!r}, which cannot be taken to longitude and latitude: {reason}; "
+            'declare the right system: read: {crs: "EPSG:2154"}'
+        ) from None
+
+
+def _known(text: str) -> CRS:
+    """The system of a code or WKT, as its authority defines it where it can be recognised."""
+    if len(text) > _MOST_WKT:
+        raise CRSError("a definition so long")
+    code = text.strip()
+    crs = CRS.from_wkt(code) if "[" in code else CRS.from_authority(*_code(code))
+    if crs.is_geocentric or not (crs.is_projected or crs.is_geographic):
+        raise CRSError("it is neither projected nor geographic")
+    crs = crs.to_2d()
+    found = crs.to_authority()
+    if found is not None:
+        return CRS.from_authority(*found)
+    if "nadgrids" in code.lower():  # names files, and could name any
+        raise CRSError("it names files for the shift of its datum")
+    return crs
+
+
+def _code(text: str) -> tuple[str, str]:
+    authority, _, code = text.rpartition(":")
+    if not authority.isalnum() or not code.isalnum():
+        raise CRSError("expected a code like EPSG:2154")
+    return authority.upper(), code.upper()
+
+
+def _projection(crs: CRS) -> Projection:
+    authority = crs.to_authority()
+    name = crs.name if authority is None else LONLAT if authority in _LONLAT else ":".join(authority)
+    first = crs.axis_info[0].direction if crs.axis_info else "east"
+    north_first = first in {"north", "south"}
+    if authority in _LONLAT:
+        return Projection(name=name, transformer=None, area=_ROUND, north_first=north_first)
+    transformer = Transformer.from_crs(crs, LONLAT, always_xy=True, allow_ballpark=False)
+    if crs.area_of_use is None:
+        area = _WORLD
+    else:
+        west, south, east, north = crs.area_of_use.bounds
+        west, east = (west - _BEYOND, east + _BEYOND) if west < east else (-180.0, 180.0)
+        area = (max(west, -180.0), max(south - _BEYOND, -90.0), min(east, 180.0), min(north + _BEYOND, 90.0))
+    return Projection(name=name, transformer=transformer, area=area, north_first=north_first)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A batch of geometries in degrees: WKB (ISO), and the longitude and latitude of those that are points.
+
+    `why` says of a geometry that cannot be kept as it is why not.
+    """
+
+    wkb: list[bytes | None]
+    points: list[tuple[float, float] | None]
+    why: list[str | None]
+
+
+class Places:
+    """Takes a layer's geometries to degrees, batch by batch; `all_points` says whether all so far were points."""
+
+    def __init__(self, path: Path, system: Projection) -> None:
+        """Geometries of the file at `path`, all in one system."""
+        self._path, self._system = path, system
+        self.all_points = True
+
+    def place(self, geometries: Sequence[bytes | str | None], numbers: Sequence[int]) -> Placed:
+        """Geometries, all as WKB or all as GeoJSON, of the features with these numbers.
+
+        Raises ReadingError naming the first that lies where its system has no coordinates.
+        """
+        given = np.array([one is not None for one in geometries], dtype=bool)
+        read = _read(geometries)
+        why: list[str | None] = [None] * len(read)
+        for at in np.flatnonzero(given & (read == None)):  # noqa: E711  by element
+            why[at] = "its geometry is broken, or none that is known"
+        for at in np.flatnonzero(shapely.has_m(read)):
+            why[at] = "its geometry has measures (M) that would be lost; export it without them"
+        for at in np.flatnonzero(shapely.has_z(read)):
+            if np.isnan(shapely.get_coordinates(read[at], include_z=True)[:, 2]).any():
+                why[at] = "some of its positions have a height and some have none"
+        kept = np.array([one if reason is None else None for one, reason in zip(read, why, strict=True)], dtype=object)
+        moved = self._moved(kept)
+        self._refuse_outside(kept, moved, numbers)
+        kinds = shapely.get_type_id(moved)
+        points = (kinds == int(shapely.GeometryType.POINT)) & ~shapely.is_empty(moved)
+        self.all_points = self.all_points and bool(np.all(points | (kinds == int(shapely.GeometryType.MISSING))))
+        x, y = shapely.get_x(moved), shapely.get_y(moved)
+        return Placed(
+            wkb=list(shapely.to_wkb(moved, flavor="iso", byte_order=1)),
+            points=[(float(x[at]), float(y[at])) if points[at] else None for at in range(len(moved))],
+            why=why,
+        )
+
+    def _moved(self, geometries: NDArray[Any]) -> NDArray[Any]:
+        transformer = self._system.transformer
+        if transformer is None:
+            return geometries
+
+        def degrees(positions: NDArray[np.float64]) -> NDArray[np.float64]:
+            out = positions.copy()
+            out[:, 0], out[:, 1] = transformer.transform(positions[:, 0], positions[:, 1])
+            return out
+
+        moved, high = geometries.copy(), shapely.has_z(geometries)
+        for has_z in (False, True):
+            chosen = high == has_z
+            moved[chosen] = shapely.transform(geometries[chosen], degrees, include_z=has_z)
+        return moved
+
+    def _refuse_outside(self, before: NDArray[Any], after: NDArray[Any], numbers: Sequence[int]) -> None:
+        west, south, east, north = self._system.area
+        bounds = shapely.bounds(after)
+        inside = (bounds[:, 0] >= west) & (bounds[:, 1] >= south) & (bounds[:, 2] <= east) & (bounds[:, 3] <= north)
+        bad = np.flatnonzero(~inside & ~shapely.is_empty(after) & ~shapely.is_missing(after))
+        if not len(bad):
+            return
+        at = int(bad[0])
+        lon, lat = shapely.get_coordinates(after[at]).T
+        wrong = np.flatnonzero(~((lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)))
+        x, y = shapely.get_coordinates(before[at])[wrong[0]]
+        if self._system.transformer is None:
+            expected = f"longitude and latitude in degrees ({LONLAT})"
+        else:
+            area = f"{west:g}..{east:g}° E, {south:g}..{north:g}° N"
+            expected = f"coordinates of {self._system.name}, which is for {area}"
+        raise ReadingError(
+            f"{self._path}: feature {numbers[at]} is at {x:.15g}, {y:.15g}; expected {expected}. If they are in "
+            'another system, declare it: read: {crs: "EPSG:2154"}'
+        )
+
+
+def _read(geometries: Sequence[bytes | str | None]) -> NDArray[Any]:
+    """The geometries, None where there is none or it is broken."""
+    safe = [one if not isinstance(one, bytes) or is_flat(one) else b"" for one in geometries]
+    given = np.array(safe, dtype=object)
+    if any(isinstance(one, str) for one in safe):
+        return np.asarray(shapely.from_geojson(given, on_invalid="ignore"))
+    return np.asarray(shapely.from_wkb(given, on_invalid="ignore"))

@@ -1,0 +1,119 @@
+"""The type of an undeclared column: the first form that fits every text that was seen of it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ingest import forms
+from ingest.codes import looks_like_code
+from ingest.markers import is_marker
+from ingest.semantics import doubt, recognise
+from ingest.typings import Typing
+
+if TYPE_CHECKING:
+    from ingest.evidence import Texts
+    from ingest.forms import Form
+    from ingest.table import SourceColumn
+
+_NAMING = 200
+"""So many values are looked at for what they mean."""
+_NUMBERS = tuple((separator, re.compile(pattern), grouped) for separator, pattern, grouped in forms.NUMBERS)
+_AMBIGUOUS = re.compile(forms.AMBIGUOUS_THOUSANDS)
+_SPACES = str.maketrans(dict.fromkeys(" \u00a0\u202f"))
+
+
+def guess(column: SourceColumn, texts: Texts, markers: tuple[str, ...] | None) -> Typing:
+    """The typing of a column of texts. `markers` are those declared; None takes the known ones."""
+    values = [value for value in texts.values if not is_marker(value, markers)]
+    if not values:
+        return Typing(column, None, "no value but markers" if texts.values else "no value", empty=not texts.values)
+    some = values[:_NAMING]
+    form = _fixed(values, texts.broken)
+    if form is not None and form.word == "integer" and _are_codes(column, some):
+        return text(column, some)
+    if form is None:
+        form = number(values, None)
+        if form is not None and (_are_thousands(values) or looks_like_code(column.name, []) is not None):
+            return text(column, some)
+        meant = None if form is None else recognise(column.name, some)
+        if form is not None and meant is not None and meant.semantic.base == "float":
+            form = number(values, "float")
+        if form is None or form.pattern in texts.broken:
+            form = forms.EXPONENT if _fits(forms.EXPONENT, values, texts.broken) else None
+    return text(column, some) if form is None else typed(column, texts, form, len(values), markers)
+
+
+def typed(column: SourceColumn, texts: Texts, form: Form, valued: int, markers: tuple[str, ...] | None) -> Typing:
+    """The typing of a column whose texts have this form, `valued` of them but for markers."""
+    meant = recognise(column.name, list(texts.values)[:_NAMING]) if form.sql_type == "DOUBLE" else None
+    return Typing(
+        column,
+        form.with_padding() if texts.padded else form,
+        form.why,
+        marker="" if valued < len(texts.values) else None,
+        markers=markers,
+        semantic=None if meant is None or meant.semantic.base == "text" else meant.semantic,
+    )
+
+
+def number(values: list[str], word: str | None) -> Form | None:
+    """The form of numbers with decimals that all these are, as wide as the widest; None if they are not."""
+    for separator, pattern, grouped in _NUMBERS:
+        texts = [value.translate(_SPACES) for value in values] if grouped else values
+        if all(map(pattern.fullmatch, texts)):
+            whole, scale, least = widths(texts, separator)
+            if scale > 0:
+                return forms.number(whole, scale, separator, word, grouped=grouped, exact=least == scale)
+    return None
+
+
+def as_number(value: str, separator: str, *, grouped: bool) -> str | None:
+    """The number without spaces between thousands, if it is one with this separator."""
+    text = value.translate(_SPACES) if grouped else value
+    return text if re.fullmatch(forms.POINT_NUMBER if separator == "." else forms.COMMA_NUMBER, text) else None
+
+
+def widths(texts: list[str], separator: str) -> tuple[int, int, int]:
+    """The most digits before the separator, and the most and the fewest after it."""
+    parts = [text.lstrip("-").partition(separator) for text in texts]
+    scales = [len(fraction) for _, _, fraction in parts]
+    return max(len(whole) for whole, _, _ in parts), max(scales), min(scales)
+
+
+def _fixed(values: list[str], broken: set[str]) -> Form | None:
+    """The first of the fixed forms that fits; whole numbers come before all."""
+    return next((form for form in forms.FIXED if _fits(form, values, broken)), None)
+
+
+def _fits(form: Form, values: list[str], broken: set[str]) -> bool:
+    return form.pattern not in broken and all(map(form.regex.fullmatch, values))
+
+
+def _are_codes(column: SourceColumn, values: list[str]) -> bool:
+    return column.digits_are_text or looks_like_code(column.name, values) is not None
+
+
+def _are_thousands(values: list[str]) -> bool:
+    """Whether all that have a separator look like `1.234`, which may be a thousand or a decimal."""
+    separated = [value for value in values if "." in value or "," in value]
+    return all(map(_AMBIGUOUS.fullmatch, separated))
+
+
+def text(column: SourceColumn, values: list[str]) -> Typing:
+    """A text, and why: what it means, or what keeps it from being something else."""
+    meant = recognise(column.name, values)
+    if meant is not None and meant.semantic.base == "text":
+        return Typing(column, None, meant.why, semantic=meant.semantic)
+    if all(re.fullmatch(r"-?[0-9]+", value) for value in values):
+        why = doubt(column.name, values) or looks_like_code(column.name, values)
+        why = why or ("digits written as text in the file itself" if column.digits_are_text else None)
+        if why is not None:
+            return Typing(column, None, why)
+    elif number(values, None) is not None:
+        if _are_thousands(values):
+            return Typing(column, None, "numbers like 1.234: a thousand or a decimal? declare the type")
+        if looks_like_code(column.name, []) is not None:
+            return Typing(column, None, "numbers, but the name says that they are codes")
+    odd = next((value for value in values if re.fullmatch(forms.POINT_NUMBER, value) is None), values[0])
+    return Typing(column, None, doubt(column.name, values) or f"no other type fits every value, {odd[:40]!r} for one")

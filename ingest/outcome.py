@@ -1,0 +1,47 @@
+"""What became of one resource."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from catalog.model import Receipt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one resource: its `status`, and what was counted of the bytes that came.
+
+    `ingested`: they are served. `unchanged`: there was nothing to do. `held`: they wait for a steward, and `reasons`
+    say why. `refused`: a steward has refused these very bytes. `failed`: `error` says why. But for the first, the last
+    good snapshot goes on serving. `editions` are those that were built, or, where nothing was to do, those that there
+    are; `repaired` says what was found damaged in the lake and made good.
+    """
+
+    dataset: str
+    resource: str
+    status: str
+    seconds: float
+    rows_in: int = 0
+    rows_out: int = 0
+    rejected: int = 0
+    editions: tuple[str, ...] = ()
+    repaired: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    error: str | None = None
+
+
+def counted(receipt: Receipt, status: str, editions: tuple[str, ...] = (), reasons: tuple[str, ...] = ()) -> Outcome:
+    """The outcome of an ingest that has a receipt."""
+    return Outcome(
+        dataset=receipt.dataset,
+        resource=receipt.resource,
+        status=status,
+        seconds=receipt.seconds,
+        rows_in=receipt.rows_in,
+        rows_out=receipt.rows_out,
+        rejected=receipt.rejected,
+        editions=editions,
+        reasons=reasons,
+    )

@@ -1,0 +1,205 @@
+"""GeoJSON (RFC 7946), and its older `crs` member (2008): properties as the texts of their values, feature by feature.
+
+Read by Python's `json`, not by GDAL: GDAL rounds long numbers, makes `true` beside 7 into 1, drops a feature's own
+`id`, and takes a file of another format for what that format says, such as a path on this machine. The features are
+counted by ijson (yajl).
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from functools import partial
+from json import JSONDecoder
+from typing import TYPE_CHECKING, Any, TextIO
+
+import ijson
+
+from catalog.model import Reject
+from ingest.geometry import LONLAT, projection
+from ingest.markup import text_encoding
+from ingest.readers.flat import SHOWN
+from ingest.readers.jsontext import JsonText, no_constant, written
+from ingest.readers.layer import Feature, Layer, layer_table
+from policies.errors import ReadingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from catalog.model import Reading
+    from ingest.desk import Desk
+    from ingest.table import Table, Tables
+
+_KINDS = frozenset(
+    "Point MultiPoint LineString MultiLineString Polygon MultiPolygon GeometryCollection".split()  # noqa: SIM905
+)
+_BESIDE = frozenset({"type", "properties", "geometry", "bbox"})
+_DIMENSIONS: tuple[set[int], ...] = ({2}, {3}, set())
+_CHUNK = 1 << 16
+
+
+def read_geojson(path: Path, reading: Reading, desk: Desk) -> Tables:
+    """The features at `path`: of a collection, or one feature or geometry alone.
+
+    Opening it raises ReadingError if it is none of them, or its coordinates are not in the system it says.
+    """
+    return {"": partial(_open, path, reading, desk)}
+
+
+def count_features(path: Path) -> int:
+    """How many features the list of features has, by yajl. Raises ReadingError if the document is not whole."""
+    with _told(path):
+        return _count(path, text_encoding(path, None))
+
+
+class _Utf8:
+    """A text as the bytes that ijson wants."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def read(self, size: int) -> bytes:
+        return self._file.read(size).encode()
+
+
+def _count(path: Path, encoding: str) -> int:
+    with path.open(encoding=encoding, newline="") as file:
+        return sum(1 for _ in ijson.items(_Utf8(file), "features.item", buf_size=_CHUNK))
+
+
+def _open(path: Path, reading: Reading, desk: Desk) -> Table:
+    encoding = text_encoding(path, reading.encoding)
+    with _told(path):
+        with path.open(encoding=encoding, newline="") as file:
+            members = dict(_walk(JsonText(path, file, JSONDecoder(parse_constant=no_constant))))
+        kind = members.get("type")
+        if kind not in {"FeatureCollection", "Feature", *_KINDS}:
+            raise ReadingError(
+                f"{path}: cannot be read as GeoJSON: expected an object of the type FeatureCollection, found {kind!r}"
+            )
+        if kind == "FeatureCollection" and "features" not in members:
+            raise ReadingError(f"{path}: cannot be read as GeoJSON: expected a list of features")
+        layer = Layer(
+            path=path,
+            format="geojson",
+            system=projection(path, _crs(path, members.get("crs")), reading.crs),
+            rows_in=_count(path, encoding) if kind == "FeatureCollection" else 1,
+            dialect={"encoding": encoding},
+        )
+        with path.open(encoding=encoding, newline="") as file:
+            text = JsonText(path, file)
+            if kind == "FeatureCollection":
+                return layer_table(layer, _collection(text), desk)
+            alone = text.value()
+            feature = alone if kind == "Feature" else {"type": "Feature", "properties": None, "geometry": alone}
+            return layer_table(layer, [_feature(1, feature)], desk)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What the parsers raise, as a ReadingError that names the file."""
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        raise ReadingError(f"{path}: a text holds half a character ({error.reason})") from None
+    except RecursionError:
+        raise ReadingError(f"{path}: cannot be read as GeoJSON: it is nested hundreds of levels deep") from None
+    except (ijson.JSONError, ValueError) as error:
+        reason = str(error).split("\n", 1)[0][:300]
+        raise ReadingError(f"{path}: cannot be read as GeoJSON: {reason}") from None
+
+
+def _walk(text: JsonText) -> Iterator[tuple[str, Any]]:
+    """The members of the document; its features are only walked past, each alone, so that one too large is seen."""
+    for key in _keys(text):
+        if key == "features" and text.sign() == "[":
+            for _ in _list(text):
+                pass
+            yield key, None
+        else:
+            yield key, text.value()
+
+
+def _collection(text: JsonText) -> Iterator[Feature | Reject]:
+    for key in _keys(text):
+        if key == "features":
+            for number, feature in enumerate(_list(text), start=1):
+                yield _feature(number, feature)
+        else:
+            text.value()
+
+
+def _keys(text: JsonText) -> Iterator[str]:
+    """The keys of the object that is the document; whoever gets one walks past its value."""
+    seen: set[str] = set()
+    text.take("{")
+    while text.sign() != "}":
+        key = text.value()
+        text.take(":")
+        if key in seen:
+            message = f"the key {key!r} stands twice in one object"
+            raise ValueError(message)
+        seen.add(key)
+        yield key
+        if text.sign() != "}":
+            text.take(",")
+    text.take("}")
+    text.end()
+
+
+def _list(text: JsonText) -> Iterator[Any]:
+    text.take("[")
+    while text.sign() != "]":
+        yield text.value()
+        if text.sign() != "]":
+            text.take(",")
+    text.take("]")
+
+
+def _crs(path: Path, crs: Any) -> str:
+    """What the `crs` of GeoJSON 2008 names: a code. Without it, RFC 7946 has longitude and latitude."""
+    if crs is None:
+        return LONLAT
+    properties = crs.get("properties") if isinstance(crs, dict) else None
+    name = properties.get("name") if isinstance(properties, dict) else None
+    if not isinstance(name, str):
+        raise ReadingError(
+            f"{path}: its coordinates are in {written(crs)}, which names no system; "
+            'declare it: read: {crs: "EPSG:2154"}'
+        )
+    parts = [part for part in name.removeprefix("urn:ogc:def:crs:").split(":") if part]
+    return f"{parts[0]}:{parts[-1]}" if len(parts) > 1 else name
+
+
+def _feature(number: int, feature: Any) -> Feature | Reject:
+    if not isinstance(feature, dict):
+        return Reject(line=number, reason="expected a feature, an object", text=str(written(feature))[:SHOWN])
+    geometry = feature.get("geometry")
+    sizes = {len(point) for point in _positions(geometry)}
+    if sizes not in _DIMENSIONS:
+        reason = f"the geometry has positions of {sorted(sizes)} numbers; expected all of 2 or 3"
+    elif geometry is not None and not (isinstance(geometry, dict) and geometry.get("type") in _KINDS):
+        reason = "the feature's geometry is none of GeoJSON's"
+    else:
+        properties = feature.get("properties") or {}
+        properties = properties if isinstance(properties, dict) else {"properties": properties}
+        return Feature(
+            number,
+            {key: written(value) for key, value in properties.items()},
+            None if geometry is None else json.dumps(geometry),
+            {key: written(value) for key, value in feature.items() if key not in _BESIDE},
+        )
+    return Reject(line=number, reason=reason, text=str(written(feature))[:SHOWN])
+
+
+def _positions(part: Any) -> Iterator[list[float]]:
+    """The positions of a geometry, or of what stands in it."""
+    if isinstance(part, dict):
+        yield from _positions(part.get("coordinates"))
+        yield from _positions(part.get("geometries"))
+    elif isinstance(part, list) and part and not isinstance(part[0], list | dict):
+        yield part
+    elif isinstance(part, list):
+        for one in part:
+            yield from _positions(one)

@@ -1,0 +1,142 @@
+"""The features of one layer → a table: their values as texts in Parquet on the desk, their geometry as WKB in degrees.
+
+A layer of points has the columns `longitude` and `latitude` too, unless it has its own of such a name.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from catalog.model import Reject
+from ingest.geometry import Places
+from ingest.readers.flat import SHOWN, write_flat
+from ingest.table import SourceColumn, Table, lake_names
+from policies.editions import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from ingest.desk import Desk
+    from ingest.geometry import Projection
+    from ingest.readers.flat import Flat, Path_, Row
+
+_BATCH = 2_000
+_GEOMETRY, _LONGITUDE, _LATITUDE = ("", "geometry"), ("", "longitude"), ("", "latitude")
+_OWN = (_GEOMETRY, _LONGITUDE, _LATITUDE)
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A feature's values by name, as texts (`Bare` if they may be more than text), and its geometry: WKB or GeoJSON.
+
+    `members` are values that stand beside the others in the file, such as a GeoJSON feature's own id.
+    """
+
+    number: int
+    values: Mapping[str, str | None]
+    geometry: bytes | str | None
+    members: Mapping[str, str | None] = field(default_factory=dict)
+
+    def rejected(self, reason: str) -> Reject:
+        """The feature as one that cannot be kept."""
+        text = " | ".join(value for value in self.values.values() if value is not None)
+        return Reject(line=self.number, reason=reason, text=text[:SHOWN])
+
+
+class ShapeError(Exception):
+    """A geometry that is broken, or of a kind that is not read; says why."""
+
+
+Features: TypeAlias = "Iterable[Feature | Reject]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """What is known of a layer before it is read. `natives` are the SQL types of columns that the file itself types."""
+
+    path: Path
+    format: str
+    system: Projection
+    rows_in: int
+    dialect: Mapping[str, str | int | None] = field(default_factory=dict)
+    natives: Mapping[str, str] = field(default_factory=dict)
+
+
+def layer_table(layer: Layer, features: Features, desk: Desk) -> Table:
+    """The table of the features; their lines are their numbers. Raises ReadingError as `Places` and `write_flat` do."""
+    places = Places(layer.path, layer.system)
+    keys: dict[Path_, None] = {}
+    flat = write_flat(layer.path, _rows(features, places, keys), desk)
+    columns, source = _columns(layer, flat, list(keys), points=places.all_points)
+    return Table(
+        con=desk.con,
+        source=source,
+        format=layer.format,
+        columns=columns,
+        rows_in=layer.rows_in,
+        rejects=lambda: flat.rejects,
+        dialect={**layer.dialect, **layer.system.dialect},
+        line_of=lambda rows: [flat.lines[row] for row in rows],
+    )
+
+
+def _rows(features: Features, places: Places, keys: dict[Path_, None]) -> Iterator[tuple[int, Row | Reject]]:
+    """The rows; `keys` becomes all that they have, in the order in which they first have it."""
+    given = iter(features)
+    while batch := list(itertools.islice(given, _BATCH)):
+        good = [one for one in batch if isinstance(one, Feature)]
+        placed = places.place([one.geometry for one in good], [one.number for one in good])
+        for one in batch:
+            if isinstance(one, Reject):
+                yield one.line, one
+        for one, wkb, point, why in zip(good, placed.wkb, placed.points, placed.why, strict=True):
+            if why is not None:
+                yield one.number, one.rejected(why)
+                continue
+            row: Row = {("feature", name): value for name, value in one.members.items()}
+            row |= {(name,): value for name, value in one.values.items()}
+            row[_GEOMETRY] = None if wkb is None else wkb.hex()
+            row[_LONGITUDE], row[_LATITUDE] = (None, None) if point is None else map(repr, point)
+            keys.update(dict.fromkeys(row))
+            yield one.number, row
+
+
+def _columns(layer: Layer, flat: Flat, written: list[Path_], *, points: bool) -> tuple[tuple[SourceColumn, ...], str]:
+    """The columns, the geometry last, and the FROM item that has exactly them."""
+    keys = [key for key in written if key not in _OWN]
+    own = {key[0].casefold() for key in keys if len(key) == 1}
+    added = [_GEOMETRY]
+    if points and not own & {"longitude", "latitude"}:
+        added = [_LONGITUDE, _LATITUDE, _GEOMETRY]
+    titles = [_title(key, own) for key in keys] + [key[-1] for key in added]
+    before = dict(zip(written, flat.columns, strict=True))
+    columns, values = [], []
+    for name, title, key in zip(lake_names(titles), titles, [*keys, *added], strict=True):
+        raw, native = quoted(before[key].name), layer.natives.get(title) if len(key) == 1 else None
+        if key == _GEOMETRY:
+            native, raw = "GEOMETRY", f"unhex({raw})"
+        elif key in _OWN:
+            native, raw = "DOUBLE", f"CAST({raw} AS DOUBLE)"
+        elif native not in {None, "VARCHAR"}:
+            raw = f"CAST({raw} AS {native})"
+        columns.append(SourceColumn(name, title, native, digits_are_text=before[key].digits_are_text))
+        values.append(f"{raw} AS {quoted(name)}")
+    return tuple(columns), f"(SELECT {', '.join(values)} FROM {flat.source})"  # noqa: S608  names are quoted
+
+
+def _title(key: Path_, own: set[str]) -> str:
+    """A value's name in the file; that of a member, which a value has too, gets `feature_`."""
+    if len(key) == 1:
+        return key[0]
+    return f"feature_{key[1]}" if key[1].casefold() in own else key[1]
+
+
+def united(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """GeoJSON's geometries of one kind as that kind's Multi…, others as a collection."""
+    kinds = {part["type"] for part in parts}
+    if len(kinds) == 1 and kinds <= {"Point", "LineString", "Polygon"}:
+        return {"type": f"Multi{kinds.pop()}", "coordinates": [part["coordinates"] for part in parts]}
+    return {"type": "GeometryCollection", "geometries": parts}

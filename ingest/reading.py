@@ -1,0 +1,126 @@
+"""The bytes of a source → a table in which every value is proven, as the descriptor says it or as it was before."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ingest.desk import open_desk
+from ingest.formats import tables_in
+from ingest.kept import Kept
+from ingest.markers import SUFFIX
+from ingest.parts import together
+from ingest.sources import stamp_of
+from ingest.table import chosen
+from ingest.tableschema import read_tableschema
+from ingest.typings import Declared
+from policies.document import suggest
+from policies.errors import DocumentError, ReadingError, SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from catalog.lab import Lab
+    from catalog.lake import Served
+    from catalog.model import Receipt, Resource
+    from ingest.before import Job
+    from ingest.desk import Desk
+    from ingest.sources import Fetched
+    from ingest.table import Table
+
+READER = 1
+"""Raised when the same bytes would be read otherwise than before, so that they are read again."""
+
+
+def reading_id(lab: Lab, resource: Resource) -> str:
+    """Names how the bytes are read: the same bytes read in the same way give the same table."""
+    parts: list[Any] = [READER, resource.read.model_dump_json()]
+    parts += sorted((name, column.type) for name, column in resource.columns.items())
+    if resource.tableschema is not None:
+        path = lab.root / resource.tableschema
+        parts.append(hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+@contextmanager
+def desk_of(job: Job, fetched: Fetched) -> Iterator[Desk]:
+    """A desk for reading what was fetched; a ReadingError there names the source's place."""
+    with (
+        tempfile.TemporaryDirectory(dir=job.scratch) as scratch,
+        open_desk(Path(scratch), job.settings) as desk,
+    ):
+        try:
+            yield desk
+        except ReadingError as error:
+            raise ReadingError(_placed(str(error), fetched)) from None
+
+
+def read(fetched: Fetched, resource: Resource, desk: Desk) -> Table:
+    """The table that the resource is, of all parts together."""
+    opened = []
+    for part in fetched.parts:
+        try:
+            tables = tables_in(part.path, part.name, resource.read, desk, fetched.format)
+            opened.append((part.name, chosen(tables, resource.read.table)))
+        except ReadingError as error:
+            place = fetched.place if len(fetched.parts) == 1 else f"{fetched.place}: {part.name}"
+            raise ReadingError(f"{place}: {str(error).removeprefix(f'{part.path}: ')}") from None
+    return together(opened)
+
+
+def expected(
+    job: Job, resource: Resource, table: Table, before: tuple[Served, Receipt | None] | None, reading: str
+) -> dict[str, Declared | Kept]:
+    """What is expected of the columns, by their names in the lake: what is declared, or else the type they had.
+
+    Declared is what the TableSchema and then the descriptor say. No type is kept from a snapshot that was read by
+    another `reading`: who changes the descriptor wants the types to be found anew.
+    """
+    had = () if before is None else tuple(column.name for column in before[0].columns)
+    declared = _declared(job.lab, job.slug, resource, table, had)
+    served, receipt = (None, None) if before is None else before
+    if served is None or receipt is None or receipt.reading != reading:
+        return {**declared}
+    why = {column.name: column.why for column in receipt.columns}
+    beside = {column.name for column in receipt.columns if column.source_name == ""}
+    kept = {
+        column.name: Kept(column.type, why.get(column.name, ""), column.name + SUFFIX in beside)
+        for column in served.columns
+    }
+    return {**kept, **declared}
+
+
+def _declared(lab: Lab, slug: str, resource: Resource, table: Table, had: tuple[str, ...]) -> dict[str, Declared]:
+    """What the descriptor and its TableSchema say; of a column that the source `had` until now the review speaks."""
+    declared = {}
+    if resource.tableschema is not None:
+        declared = read_tableschema(lab.root / resource.tableschema, table.columns)
+    known = [column.name for column in table.columns]
+    for column, described in resource.columns.items():
+        if column not in known and column in had:
+            continue
+        if column not in known:
+            message = f"datasets/{slug}.yaml: the column {column!r} is not in the source; {suggest(column, known)}"
+            raise DocumentError(message)
+        if described.type is not None:
+            checks = declared[column].checks if column in declared else ()
+            declared[column] = Declared(described.type, checks)
+    return declared
+
+
+def refuse_changed(fetched: Fetched) -> None:
+    """Raise SourceError if a file is no longer what was fetched."""
+    for part in fetched.parts:
+        if stamp_of(part.path) != part.stamp:
+            message = f"{part.path}: the file changed while it was read; try again"
+            raise SourceError(message)
+
+
+def _placed(message: str, fetched: Fetched) -> str:
+    """The message, with the source's place where it named a passing file, and before it if it named none."""
+    for part in fetched.parts:
+        message = message.removeprefix(f"{part.path}: ")
+    return message if message.startswith(fetched.place) else f"{fetched.place}: {message}"

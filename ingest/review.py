@@ -1,0 +1,178 @@
+"""What an ingest asks: have these bytes been dealt with, and must a steward see what was made of them first."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ingest import held
+from ingest.before import receipt_of
+from ingest.commit import write_rejects
+from ingest.differences import Shape, differences
+from ingest.held import Held
+from ingest.outcome import Outcome, counted
+from policies.errors import LakeError
+from policies.model import RAW
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from catalog.lake import Served
+    from catalog.model import Receipt, Resource
+    from ingest.before import Before, Job
+    from ingest.commit import Made
+    from ingest.sources import Fetched
+    from policies.errors import ReadingError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """One resource whose bytes have come; `reading` names how they are read."""
+
+    job: Job
+    name: str
+    before: Before
+    fetched: Fetched
+    reading: str
+
+    @property
+    def resource(self) -> Resource:
+        """What the descriptor says of it."""
+        return self.job.resources[self.name]
+
+    @property
+    def shelf(self) -> Path:
+        """Where what waits for a steward lies."""
+        return held.shelf(self.job.lab, self.job.slug, self.name)
+
+    @property
+    def last(self) -> tuple[Served, Receipt | None] | None:
+        """The last good snapshot, as its pointer names it, and its receipt if that can be read."""
+        served = self.before.served
+        return None if served is None else (served, receipt_of(served))
+
+    @property
+    def max_drop(self) -> float | None:
+        """The share by which the rows may fall; None where new rows are added to what there is."""
+        if self.resource.mode != "snapshot":
+            return None
+        return self.job.settings.max_drop if self.resource.max_drop is None else self.resource.max_drop
+
+
+def dealt_with(visit: Visit) -> Outcome | None:
+    """The outcome if nothing is to be read: the bytes are served, refused, or wait already; else None.
+
+    Where rows are added, what waits comes first: what comes after it waits at its source.
+    """
+    job, before, waiting = visit.job, visit.before, held.held_of(visit.shelf)
+    adds = visit.resource.mode != "snapshot"
+    if before.raw is not None and _is_served(visit, before.raw[1]):
+        if before.error is not None:
+            raise before.error
+        if waiting is not None and (not adds or waiting.table is None or waiting.sha256 == before.raw[1].sha256):
+            held.drop(visit.shelf)
+        status = "ingested" if before.rebuilt or before.repaired else "unchanged"
+        return counted(before.raw[1], status, before.rebuilt or job.editions(visit.name))
+    refusal = held.refusal_of(visit.shelf, visit.fetched.sha256, visit.reading)
+    if refusal is not None:
+        said = f"{refusal.by} refused these bytes on {refusal.when:%Y-%m-%d}: {refusal.why}"
+        return Outcome(
+            dataset=job.slug,
+            resource=visit.name,
+            status="refused",
+            seconds=0,
+            editions=before.rebuilt,
+            reasons=(said, *refusal.reasons),
+        )
+    if waiting is None or waiting.receipt is None:
+        return None
+    same = (waiting.sha256, waiting.reading, waiting.max_drop, waiting.receipt.mode)
+    if same == (visit.fetched.sha256, visit.reading, visit.max_drop, visit.resource.mode):
+        return _held(waiting, waiting.reasons, before)
+    if adds:
+        return _held(waiting, ("newer bytes came: accept or refuse those that wait, first", *waiting.reasons), before)
+    return None
+
+
+def reasons(visit: Visit, made: Made) -> tuple[str, ...]:
+    """Why a steward must see what was made before it counts; empty if it may count."""
+    if visit.last is None:
+        return ()
+    served, receipt = visit.last
+    files: list[Path] = []
+    with contextlib.suppress(LakeError):
+        files = visit.job.lab.lake.files(visit.job.slug, RAW, visit.name, served)
+    return differences(
+        Shape(columns=served.columns, rows=served.rows, files=tuple(files)),
+        Shape(columns=made.columns, rows=made.staged.rows, files=(made.staged.path,)),
+        max_drop=visit.max_drop,
+        # Who changed how the bytes are read has changed the types on purpose
+        types=receipt is None or receipt.reading == visit.reading,
+    )
+
+
+def hold(visit: Visit, made: Made, why: tuple[str, ...]) -> Outcome:
+    """Put what was made on the shelf, instead of what waited there; what is served stays as it is."""
+    scratch = visit.job.scratch / f"{visit.name}-rejects.parquet"
+    try:
+        write_rejects(made.rejects, scratch)
+        waiting = held.put(
+            visit.shelf,
+            _described(visit, why).model_copy(
+                update={"columns": made.columns, "receipt": made.receipt, "max_drop": visit.max_drop}
+            ),
+            {"table": made.staged.path, "rejects": scratch},
+        )
+    except BaseException:
+        made.staged.discard()
+        raise
+    return _held(waiting, why, visit.before)
+
+
+def note(visit: Visit, error: ReadingError) -> None:
+    """Note on the shelf that the new bytes cannot be read, if there are good data that they would have replaced."""
+    waiting = held.held_of(visit.shelf)
+    if visit.last is None or (waiting is not None and (waiting.sha256, waiting.reasons) == _key(visit, error)):
+        return
+    held.put(visit.shelf, _described(visit, (str(error),)), {})
+
+
+def _key(visit: Visit, error: ReadingError) -> tuple[str, tuple[str, ...]]:
+    return visit.fetched.sha256, (str(error),)
+
+
+def _described(visit: Visit, why: tuple[str, ...]) -> Held:
+    served = visit.before.served
+    return Held(
+        source=visit.fetched.place,
+        sha256=visit.fetched.sha256,
+        reading=visit.reading,
+        since=visit.fetched.when,
+        reasons=why,
+        rows_before=0 if served is None else served.rows,
+        columns_before=() if served is None else served.columns,
+    )
+
+
+def _held(waiting: Held, why: tuple[str, ...], before: Before) -> Outcome:
+    assert waiting.receipt is not None  # noqa: S101  what was read has a receipt
+    return counted(waiting.receipt, "held", before.rebuilt, why)
+
+
+def _is_served(visit: Visit, receipt: Receipt) -> bool:
+    """Whether what is served holds these bytes, read in this way; appended bytes are in for good, however read."""
+    mode, sha256 = visit.resource.mode, visit.fetched.sha256
+    if mode == "append":
+        return sha256 in _appended(visit)
+    return (receipt.sha256, receipt.reading) == (sha256, visit.reading) and (mode != "snapshot" or receipt.mode == mode)
+
+
+def _appended(visit: Visit) -> set[str]:
+    """The hashes of all bytes that the table was made of, since the last snapshot of a whole."""
+    found = set()
+    for receipt in visit.job.lab.lake.history(visit.job.slug, RAW, visit.name):
+        found.add(receipt["sha256"])
+        if receipt.get("mode") != "append":
+            break
+    return found

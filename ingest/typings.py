@@ -1,0 +1,67 @@
+"""What a column is declared to be, and what it will be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ingest.forms import Form
+    from ingest.semantics import Semantic
+    from ingest.table import SourceColumn
+
+WORDS = {
+    "VARCHAR": "text",
+    "BIGINT": "integer",
+    "INTEGER": "integer",
+    "SMALLINT": "integer",
+    "TINYINT": "integer",
+    "DOUBLE": "float",
+    "FLOAT": "float",
+    "BOOLEAN": "boolean",
+    "DATE": "date",
+    "TIMESTAMP": "timestamp",
+    "TIMESTAMP_MS": "timestamp",
+    "TIMESTAMP WITH TIME ZONE": "timestamp",
+    "GEOMETRY": "geometry",
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """A constraint on a column's text: SQL with `{x}` for it that is true where the row must be rejected, and why."""
+
+    sql: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What is declared of a column: its type (a word of the model, "number" for decimal or float) and its checks."""
+
+    word: str
+    checks: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True)
+class Typing:
+    """What a column will be, and why. `form` None: as it came; `declared`: a row that breaks it is rejected.
+
+    `markers` says that known (or the declared) markers may stand for a value: they go into the column `marker`. `empty`
+    says that no value was seen, `semantic` what the texts seem to mean.
+    """
+
+    column: SourceColumn
+    form: Form | None
+    why: str
+    declared: bool = False
+    checks: tuple[Check, ...] = ()
+    marker: str | None = None
+    markers: tuple[str, ...] | None = None
+    empty: bool = False
+    semantic: Semantic | None = None
+
+    @property
+    def sql_type(self) -> str:
+        """The column's type in SQL."""
+        return (self.column.native or "VARCHAR") if self.form is None else self.form.sql_type

@@ -1,0 +1,131 @@
+"""`datalab convert`: any file to clean Parquet or CSV, without a lab."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import zipfile
+
+import pyarrow.parquet as pq
+import pytest
+
+TEXT = (
+    "insee;date;montant;taux;actif;effectif\n01001;31/12/2023;1 234,50;0.5;oui;12\n2A004;01/02/2024;7,00;0.25;non;s\n"
+)
+SAID = {"source", "sha256", "encoding", "delimiter", "quote", "header_row", "rows_in", "rows_out", "rejects", "columns"}
+
+
+@pytest.fixture
+def convert(datalab, tmp_path):
+    """Convert files of a folder into its folder `out`; what the command said."""
+
+    def run(*arguments):
+        return datalab("convert", *map(str, arguments), "--out", str(tmp_path / "out"), lab=tmp_path / "none")
+
+    return run
+
+
+def test_a_file_becomes_a_typed_table_and_a_receipt(convert, tmp_path):
+    path = tmp_path / "aides.csv"
+    path.write_bytes((TEXT + "a;b\n").encode("cp1252"))
+    done = convert(path)
+    assert (done.code, done.err.strip()) == (0, "")
+    assert "1 tables" in done.out
+    table = pq.read_table(tmp_path / "out/aides.parquet")
+    assert table.column_names == ["insee", "date", "montant", "taux", "actif", "effectif", "effectif_marker"]
+    assert [str(table.column(name)[0]) for name in ("insee", "date", "montant", "actif")] == [
+        "01001",
+        "2023-12-31",
+        "1234.50",
+        "True",
+    ]
+    receipt = json.loads((tmp_path / "out/aides.receipt.json").read_text())
+    assert receipt.keys() >= SAID | {"seconds"}
+    assert receipt["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (receipt["rows_in"], receipt["rows_out"], receipt["rejects"]["count"]) == (3, 2, 1)
+    assert receipt["rejects"]["first"][0]["line"] == 4
+    assert [column["type"] for column in receipt["columns"]][:3] == ["commune", "date", "decimal(18,2)"]
+
+
+def test_a_csv_is_written_as_machines_read_it_and_keeps_what_was_so_already(convert, tmp_path):
+    path = tmp_path / "aides.csv"
+    path.write_text(TEXT)
+    assert convert(path, "--format", "csv").code == 0
+    rows = list(csv.reader((tmp_path / "out/aides.csv").read_text().splitlines()))
+    assert rows[1] == ["01001", "2023-12-31", "1234.50", "0.5", "true", "12", ""]
+    assert rows[2] == ["2A004", "2024-02-01", "7.00", "0.25", "false", "", "s"]
+
+
+def test_a_csv_holds_no_cell_that_a_spreadsheet_would_run(convert, tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text('a;b\n"=HYPERLINK(""http://x"")";-5\n@SUM;3\n')
+    convert(path, "--format", "csv")
+    rows = list(csv.reader((tmp_path / "out/x.csv").read_text().splitlines()))
+    assert rows[1:] == [['\'=HYPERLINK("http://x")', "-5"], ["'@SUM", "3"]]
+
+
+def test_a_file_that_fails_is_named_and_stops_no_other(convert, tmp_path):
+    bad, good, none = tmp_path / "bad.csv", tmp_path / "good.csv", tmp_path / "none.csv"
+    bad.write_bytes(b"a;b\n1;\x00\n")
+    good.write_text("a;b\n1;2\n")
+    done = convert(bad, good, none)
+    assert done.code == 1
+    assert f"failed: {bad}: a NUL byte" in done.err
+    assert f"failed: {none}: cannot be read: No such file" in done.err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["good.parquet", "good.receipt.json"]
+
+
+def test_a_file_of_several_tables_becomes_a_folder(convert, tmp_path):
+    path = tmp_path / "lot.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("communes.csv", "code;nom\n76001;A\n")
+        archive.writestr("epci.csv", "siren;nom\n200000172;B\n")
+    assert convert(path).code == 0
+    assert sorted(path.name for path in (tmp_path / "out/lot").glob("*.parquet")) == [
+        "communes.parquet",
+        "epci.parquet",
+    ]
+    assert (tmp_path / "out/lot/epci.receipt.json").is_file()
+
+
+def test_two_files_of_one_name_do_not_overwrite_each_other(convert, tmp_path):
+    (tmp_path / "a").mkdir()
+    for path in (tmp_path / "x.csv", tmp_path / "a/x.csv"):
+        path.write_text(f"a;b\n{len(str(path))};2\n")
+    done = convert(tmp_path / "x.csv", tmp_path / "a/x.csv")
+    assert done.code == 1
+    assert "is already made of" in done.err
+
+
+def test_a_header_alone_is_a_table_without_rows(convert, tmp_path):
+    path = tmp_path / "vide.csv"
+    path.write_text("code;nom\n")
+    assert convert(path).code == 0
+    table = pq.read_table(tmp_path / "out/vide.parquet")
+    assert (table.column_names, table.num_rows) == (["code", "nom"], 0)
+
+
+def test_how_to_read_can_be_said_as_in_a_descriptor(convert, tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("titre;2024\na;b\n1;2\n")
+    assert convert(path, "--read", "{header_row: 2}").code == 0
+    assert pq.read_table(tmp_path / "out/x.parquet").column_names == ["a", "b"]
+    wrong = convert(path, "--read", "{headerrow: 2}")
+    assert wrong.code == 1
+    assert "--read:1: unknown key 'headerrow'; did you mean 'header_row'" in wrong.err
+
+
+def test_nothing_but_the_tables_is_left_in_the_folder(convert, tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("a;b\n1;2\n")
+    convert(path)
+    assert sorted(one.name for one in (tmp_path / "out").iterdir()) == ["x.parquet", "x.receipt.json"]
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(datalab, tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("a;b\n1;2\n")
+    done = datalab("convert", str(path), "--out", str(path))
+    assert done.code == 1
+    assert f"{path}: cannot be made a folder" in done.err
