@@ -43,14 +43,22 @@ _OBJECTS = [
 _ACTIVITIES = ["01.11Z", "4711D", "84.11Z", "6820A", "56.10A"]
 
 
-def truth_sql(rows: int, *, signs: bool = False) -> str:
-    """A SELECT of the values in the file of this many rows, in their types; with `signs`, of that in cp1252's own."""
+def numbered(rows: int) -> str:
+    """A FROM item of one column, `i`: the numbers of a file's rows, from 1."""
+    return f"(SELECT range AS i FROM range(1, {rows + 1}))"
+
+
+def truth_sql(source: str, *, signs: bool = False) -> str:
+    """A SELECT of the values of row `i`, in their types, for each row of a FROM item, whose other columns stay.
+
+    With `signs` they are those of the file that has cp1252's own.
+    """
     objects = _OBJECTS
     if signs:
         for plain, sign in _SIGNS.items():
             objects = [text.replace(plain, sign) for text in objects]
     return f"""
-        SELECT i AS id,
+        SELECT * EXCLUDE (i, d, k), i AS id,
             d || CASE length(d) WHEN 2 THEN lpad(k::VARCHAR, 3, '0') ELSE lpad((k % 100)::VARCHAR, 2, '0') END
                 AS code_commune,
             {_one_of(_NAMES, 3)} AS nom_commune,
@@ -65,7 +73,7 @@ def truth_sql(rows: int, *, signs: bool = False) -> str:
                 ELSE {_below(500, 15)}::VARCHAR END AS effectif,
             replace({_one_of(objects, 16)}, '%d', {_below(9_999, 17)}::VARCHAR)
                 || ' - ' || {_one_of(_NAMES, 18)} || ' lot ' || {_below(100_000, 19)} AS objet
-        FROM (SELECT i, {_one_of(_DEPARTMENTS, 1)} AS d, 1 + {_below(179, 2)} AS k FROM range(1, {rows} + 1) r(i))
+        FROM (SELECT *, {_one_of(_DEPARTMENTS, 1)} AS d, 1 + {_below(179, 2)} AS k FROM {source})
     """
 
 
@@ -91,7 +99,7 @@ def write_large(folder: Path, rows: int) -> None:
         if target.exists():
             continue
         part = target.with_suffix(".part")
-        _write_utf8(part, truth_sql(rows, signs=kind == "signs"))
+        _write_utf8(part, truth_sql(numbered(rows), signs=kind == "signs"))
         if kind != "utf8":
             part = _as_cp1252(part)
         part.replace(target)

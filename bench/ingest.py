@@ -88,7 +88,7 @@ def main() -> None:
         for number, gb in enumerate(asked.gb):
             mine = [one for one in chosen if number == 0 or one.ours or one.key == "bare"]
             sizes.append(_large(data, gb, mine, asked.runs))
-        small = _small(data, asked.small, [one for one in SMALL if one in chosen], asked.runs)
+        small = _small(data, asked.small, [one for one in SMALL if one in chosen and asked.small > 0], asked.runs)
     text = section(sizes, small, asked.runs, load, _versions())
     asked.report.write_text(_MARKED.sub(lambda marks: marks[1] + text + marks[2], page), encoding="utf-8")
     print(text)

@@ -53,15 +53,15 @@ def verdicts(folder: Path, rows: int, *, signs: bool) -> dict[str, Verdict]:
         source = f"read_parquet({files})"
         types = {name: kind for name, kind, *_ in con.execute(f"DESCRIBE FROM {source}").fetchall()}
         kinds = {name: _kind(types.get(name, "")) for name in EXPECTED}
-        count, joined, *right = con.execute(
-            f"SELECT (SELECT count(*) FROM {source}), count(*),"
-            + ", ".join(f"count(*) FILTER ({_same(name, kinds[name], marker=_MARKER in types)})" for name in EXPECTED)
-            + f" FROM ({truth_sql(rows, signs=signs)}) t JOIN {source} o ON t.id = TRY_CAST(o.id AS BIGINT)"
-        ).fetchall()[0]
-    whole = count == joined == rows
+        pairs = truth_sql(f"(SELECT TRY_CAST(id AS BIGINT) AS i, o FROM {source} o)", signs=signs)
+        counted = "count(*), count(DISTINCT id), min(id), max(id), " + ", ".join(
+            f"count(*) FILTER ({_same(name, kinds[name], marker=_MARKER in types)})" for name in EXPECTED
+        )
+        found = con.execute(f"SELECT {counted} FROM ({pairs}) t").fetchall()[0]
+    whole = found[:4] == (rows, rows, 1, rows)
     return {
         name: _by_type(kinds[name], kind) if whole and same == rows else "changed"
-        for (name, kind), same in zip(EXPECTED.items(), right, strict=True)
+        for (name, kind), same in zip(EXPECTED.items(), found[4:], strict=True)
     }
 
 

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _CODES = frozenset(
-    "ape canton chorus com commune cp dep departement dept ean epci fax finess iban iris isbn naf nic phone portable"  # noqa: SIM905
-    " postal ref reference reg region rib rna rnb rpps siren siret telephone tel tva uai zip".split()
+    "ape article canton chapitre chorus com commune cp dep departement dept ean epci fax finess iban iris isbn naf nic"  # noqa: SIM905
+    " phone portable postal ref reference reg region rib rna rnb rpps siren siret telephone tel tva uai version"
+    " zip".split()
 )
 _ROW_NUMBERS = frozenset({("id",), ("fid",), ("gid",), ("ogc", "fid"), ("objectid",), ("rowid",)})
 """What programs call the numbers they give to rows: whole numbers, as long as they are written so."""

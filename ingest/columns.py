@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ingest import forms
 from ingest.guess import as_number, guess, text, typed, widths
 from ingest.kept import AS_BEFORE, Kept
-from ingest.markers import SUFFIX, is_marker
+from ingest.markers import LONGEST, SUFFIX, is_marker
 from ingest.semantics import SEMANTICS
 from ingest.typings import WORDS, Check, Declared, Typing
 from policies.editions import quoted
@@ -68,7 +68,7 @@ def _typing(
             raise ReadingError(message)
         return Typing(column, None, "the type that the file itself has")
     if isinstance(declared, Declared):
-        return _declared(table, column, declared)
+        return _declared(table, column, declared, markers)
     if texts is None:
         return Typing(column, None, "text in the file itself")
     kept = None if declared is None else _as_before(column, texts, declared, markers)
@@ -98,7 +98,7 @@ def _as_before(column: SourceColumn, texts: Texts, kept: Kept, markers: tuple[st
     form = kept.form(lambda separator, grouped: _measured(values, separator, grouped=grouped))
     if form is None or form.pattern in texts.broken or not all(map(form.regex.fullmatch, values)):
         return None
-    found = typed(column, texts, form, len(values), markers)
+    found = typed(column, texts, form, markers)
     return replace(found, marker="") if kept.marked else found
 
 
@@ -121,8 +121,11 @@ def _widths(con: duckdb.DuckDBPyConnection, rows: str, raw: str, separator: str,
     return whole or 1, scale or 0
 
 
-def _declared(table: Table, column: SourceColumn, declared: Declared) -> Typing:
-    """The form of the declared type that proves the most rows of all; what it does not prove is rejected."""
+def _declared(table: Table, column: SourceColumn, declared: Declared, markers: tuple[str, ...] | None) -> Typing:
+    """The form of the declared type that proves the most rows of all; what it does not prove is rejected.
+
+    A marker is no value, so it rejects no row.
+    """
     if declared.word == "text":
         return Typing(column, None, "declared text", checks=declared.checks)
     raw = quoted(column.name)
@@ -133,7 +136,7 @@ def _declared(table: Table, column: SourceColumn, declared: Declared) -> Typing:
             return Typing(
                 column, None, f"declared {declared.word}", checks=(*declared.checks, check), semantic=semantic
             )
-        typing = _declared(table, column, Declared("float", (*declared.checks, check)))
+        typing = _declared(table, column, Declared("float", (*declared.checks, check)), markers)
         return replace(typing, why=typing.why.replace("float", declared.word, 1), semantic=semantic)
     best: tuple[int, Form] | None = None
     for form in _forms_of(table, raw, declared.word):
@@ -144,7 +147,26 @@ def _declared(table: Table, column: SourceColumn, declared: Declared) -> Typing:
         message = f"column {column.source_name!r}: declared {declared.word}, which text cannot be read as"
         raise ReadingError(message)
     why = f"declared {declared.word}; {best[1].why}, or its row is rejected"
-    return Typing(column, best[1], why, declared=True, checks=declared.checks)
+    marking = _markers_in(table, raw, best[1]) if markers is None else markers
+    return Typing(
+        column,
+        best[1],
+        why,
+        declared=True,
+        checks=declared.checks,
+        marker="" if marking else None,
+        markers=marking,
+        markers_declared=markers is not None,
+    )
+
+
+def _markers_in(table: Table, raw: str, form: Form) -> tuple[str, ...]:
+    """The known markers among the texts of a column that its form does not prove."""
+    found = table.con.execute(
+        f"SELECT DISTINCT {forms.bare(raw)} FROM {table.source} "  # noqa: S608
+        f"WHERE {form.typed(raw)} IS NULL AND NOT {forms.blank(raw)} AND length({raw}) <= {LONGEST}"
+    ).fetchall()
+    return tuple(sorted(text for (text,) in found if is_marker(text, None)))
 
 
 def _forms_of(table: Table, raw: str, word: str) -> list[Form]:

@@ -74,6 +74,9 @@ def convert(
 def _file(
     file: Path, out: Path, form: Format, reading: Reading, desk: Desk, written: dict[Path, Path]
 ) -> Iterator[Converted]:
+    if file.is_dir():
+        yield Converted(file=file, table="", error=f"{file}: is a folder; name the files in it: {file}/*")
+        return
     try:
         hashed = desk.meanwhile(partial(fetched_file, file, file.name, str(file)))
         tables = tables_in(file, file.name, reading, desk)

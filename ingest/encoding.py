@@ -172,4 +172,5 @@ def _fit(before: str, sign: str, after: str) -> int:
     capital_in_word = sign.isupper() and before.islower()
     if lower_in_capitals or capital_in_word:
         return -2
-    return 3 if sign in _FRENCH else 1
+    # In French, à and ù end words
+    return 3 if sign in _FRENCH and not (sign in "àùÀÙ" and after.isalpha()) else 1

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from ingest.forms import Form
 
-_SAMPLE = 10_000
+_SAMPLE = 5_000
 _CELLS = 2_000_000
 """No sample has more cells, however many columns there are."""
+AT_ONCE = 1000
+"""The engine takes 32 KiB for a column at each step, so that of a wider table it is given some columns at a time."""
 
 
 @dataclass
@@ -25,12 +27,13 @@ class Texts:
     """Texts of one column: the distinct values, bare, none blank, those that broke a guess first.
 
     `padded` says that some has white space around it, `broken` holds the patterns that some text passed whose value the
-    cast refused, or that earlier guesses were broken by.
+    cast refused, or that earlier guesses were broken by. `whole`: these are all that there are.
     """
 
     values: dict[str, None] = field(default_factory=dict)
     padded: bool = False
     broken: set[str] = field(default_factory=set)
+    whole: bool = False
 
     def add(self, texts: Iterable[str | None]) -> None:
         """Add texts; None and blanks say nothing."""
@@ -53,12 +56,17 @@ def sample(con: duckdb.DuckDBPyConnection, source: str, names: list[str]) -> dic
     if not names:
         return {}
     rows = max(100, min(_SAMPLE, _CELLS // len(names)))
-    listed = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
-    table = con.sql(f"SELECT {listed} FROM {source} LIMIT {rows}").to_arrow_table()  # noqa: S608
-    return {name: _texts(column) for name, column in zip(names, table.columns, strict=True)}
+    seen: dict[str, Texts] = {}
+    for start in range(0, len(names), AT_ONCE):
+        some = names[start : start + AT_ONCE]
+        listed = ", ".join('"' + name.replace('"', '""') + '"' for name in some)
+        table = con.sql(f"SELECT {listed} FROM {source} LIMIT {rows}").to_arrow_table()  # noqa: S608
+        whole = table.num_rows < rows
+        seen.update((name, _texts(column, whole=whole)) for name, column in zip(some, table.columns, strict=True))
+    return seen
 
 
-def _texts(column: pa.ChunkedArray) -> Texts:
-    texts = Texts()
+def _texts(column: pa.ChunkedArray, *, whole: bool) -> Texts:
+    texts = Texts(whole=whole)
     texts.add(column.unique().to_pylist())
     return texts

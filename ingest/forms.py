@@ -22,6 +22,7 @@ _SPACES = " \u00a0\u202f"
 PADDING = f"{_SPACES}\t\r\n"
 """The white space around a text that says nothing."""
 _YEAR = "(000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})"  # there is no year 0
+_AFTER_CHRIST = "{v} >= DATE '0001-01-01'"
 _DAY = "(0[1-9]|[12][0-9]|3[01])"
 _MONTH = "(0[1-9]|1[0-2])"
 _CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
@@ -137,7 +138,10 @@ def _digits(whole: int, scale: int, separator: str, grouped: bool) -> str:  # no
 
 
 def _date(pattern: str, layout: str, why: str, *, standard: bool = False) -> Form:
-    cast, quick = f"CAST(try_strptime({{y}}, '{layout}') AS DATE)", f"strftime({{v}}, '{layout}') = {{x}}"
+    cast, quick = (
+        f"CAST(try_strptime({{y}}, '{layout}') AS DATE)",
+        f"strftime({{v}}, '{layout}') = {{x}} AND {_AFTER_CHRIST}",
+    )
     return Form("date", "DATE", pattern, cast, why, quick=quick, standard=standard)
 
 

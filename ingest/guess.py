@@ -41,18 +41,20 @@ def guess(column: SourceColumn, texts: Texts, markers: tuple[str, ...] | None) -
             form = number(values, "float")
         if form is None or form.pattern in texts.broken:
             form = forms.EXPONENT if _fits(forms.EXPONENT, values, texts.broken) else None
-    return text(column, some) if form is None else typed(column, texts, form, len(values), markers)
+    return text(column, some) if form is None else typed(column, texts, form, markers)
 
 
-def typed(column: SourceColumn, texts: Texts, form: Form, valued: int, markers: tuple[str, ...] | None) -> Typing:
-    """The typing of a column whose texts have this form, `valued` of them but for markers."""
+def typed(column: SourceColumn, texts: Texts, form: Form, markers: tuple[str, ...] | None) -> Typing:
+    """The typing of a column whose texts have this form, but for those that are markers."""
+    marking = tuple(value for value in texts.values if is_marker(value, markers))
     meant = recognise(column.name, list(texts.values)[:_NAMING]) if form.sql_type == "DOUBLE" else None
     return Typing(
         column,
         form.with_padding() if texts.padded else form,
         form.why,
-        marker="" if valued < len(texts.values) else None,
-        markers=markers,
+        marker="" if marking else None,
+        markers=marking,
+        markers_declared=markers is not None,
         semantic=None if meant is None or meant.semantic.base == "text" else meant.semantic,
     )
 

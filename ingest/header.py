@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ingest import forms
+from ingest.markers import is_marker
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
@@ -15,6 +17,11 @@ if TYPE_CHECKING:
 
 _FIRST_ROWS = 20
 _TYPICAL = 0.9
+_MOSTLY = 0.75
+_SHOWN = 200
+_LOOKED_AT = 500
+"""So many columns are enough to tell names from values."""
+_NUMBERS = "number 0"
 _YEAR = re.compile(r"(18|19|20|21)[0-9]{2}")
 _NUMBER = re.compile(rf"[-+]?[0-9][0-9 \u00a0\u202f]*([.,][0-9]+)?([eE][-+]?[0-9]+)?|{forms.COMMA_NUMBER}")
 _UNIT = re.compile(
@@ -44,13 +51,15 @@ class Row:
 class Header:
     """The names of a table's columns; `row` is the line of the first of them, None where there are none.
 
-    The data start on line `first`. `units` are what a row of units between says, by place.
+    The data start on line `first`. `units` are what a row of units between says, by place; `above` are the texts of
+    the rows that were passed over.
     """
 
     names: tuple[str, ...]
     row: int | None
     first: int
     units: tuple[str, ...] = ()
+    above: tuple[str, ...] = ()
 
 
 def find_header(rows: Sequence[Row], declared: int | None, depth: int = 1) -> Header:
@@ -60,21 +69,31 @@ def find_header(rows: Sequence[Row], declared: int | None, depth: int = 1) -> He
     unless it looks like the rows below it: then there is none. Raises ReadingError where a row that would be passed
     over may be the header.
     """
+    if not rows:
+        raise ReadingError("line 1: no row can be read; a quote may be opened there and never closed")
     width = _width(rows)
     if declared == 0:
-        wide = next((row for row in rows if len(row.cells) >= width), rows[0])
-        return Header(_numbered(width), None, wide.start)
+        first = next((place for place, row in enumerate(rows) if len(row.cells) >= width), 0)
+        return replace(Header(_numbered(width), None, rows[first].start), above=_texts(rows[:first]))
     if declared is not None:
-        at = next((place for place, row in enumerate(rows) if row.start == declared), None)
-        if at is None:
+        found = next((place for place, row in enumerate(rows) if row.start == declared), None)
+        if found is None:
             raise ReadingError(f"no row starts on line {declared}, the declared header_row")
-        return _below(rows, at, depth, len(rows[at].cells))
-    at = _first_full(rows, width)
-    headless = _is_data(rows[at].cells, [row.cells for row in rows[at + 1 :] if len(row.cells) >= width])
-    _refuse_passed_over(rows[:at], rows[at], width, headless=headless)
-    if depth == 1 and headless:
-        return Header(_numbered(width), None, rows[at].start)
-    return _below(rows, at, depth, width)
+        return replace(_below(rows, found, depth, len(rows[found].cells)), above=_texts(rows[:found]))
+    at = _below_comments(rows, _first_full(rows, width), width)
+    below = [row.cells for row in rows[at + 1 :] if len(row.cells) >= width]
+    headless = depth == 1 and _is_data(rows[at], below, width)
+    while headless and at > 0 and _continues(rows[at - 1], rows[at], below, width):
+        at -= 1
+    _refuse_passed_over(rows[:at], rows[at], below, width, headless=headless)
+    if headless:
+        return Header(_numbered(width), None, rows[at].start, above=_texts(rows[:at]))
+    return replace(_below(rows, at, depth, width), above=_texts(rows[:at]))
+
+
+def _texts(rows: Sequence[Row]) -> tuple[str, ...]:
+    """What rows say, for people."""
+    return tuple(" | ".join(cell.strip() for cell in row.cells if cell.strip())[:_SHOWN] for row in rows if row.filled)
 
 
 def _width(rows: Sequence[Row]) -> int:
@@ -94,17 +113,35 @@ def _first_full(rows: Sequence[Row], width: int) -> int:
     return next(place for place in wide if rows[place].filled * 5 >= fullest * 4)
 
 
-def _refuse_passed_over(above: Sequence[Row], header: Row, width: int, *, headless: bool) -> None:
-    if width == 2 and [(row.end + 1, row.filled) for row in above] == [(header.start, 1)]:  # noqa: PLR2004  see below
-        raise ReadingError(
-            f"line {above[0].start} has one cell and the rows below have two: a title, or a file of one column whose "
-            f"values hold a delimiter? declare header_row: {header.start} under read:, or another delimiter"
-        )
+def _below_comments(rows: Sequence[Row], at: int, width: int) -> int:
+    """The place of the names, where `at` may be that of a comment as wide as they are."""
+    while rows[at].cells[0].startswith("#") and at + 2 < len(rows) and len(rows[at + 1].cells) >= width:
+        kinds = _kinds([row.cells for row in rows[at + 2 :]], min(width, _LOOKED_AT))
+        named = [cell for cell, kind in zip(rows[at + 1].cells, kinds, strict=False) if kind is not None]
+        if not named or any(shape_of(cell.strip()) in kinds for cell in named):
+            return at
+        at += 1
+    return at
+
+
+def _refuse_passed_over(
+    above: Sequence[Row], header: Row, below: Sequence[tuple[str, ...]], width: int, *, headless: bool
+) -> None:
+    """Raise ReadingError where a row above the header may be the header, or the header no row of a table at all."""
+    if width == 2 and [(row.end + 1, row.filled) for row in above] == [(header.start, 1)]:  # noqa: PLR2004
+        typed = any(kind is not None for kind in _kinds(below, width))
+        if (headless or not typed) and not above[0].cells[0].startswith("#"):
+            raise ReadingError(
+                f"line {above[0].start} has one cell and the rows below have two: a title, or a file of one column "
+                f"whose values hold a delimiter? declare header_row: {header.start} under read:, or another delimiter"
+            )
     doubled = len({cell.strip().casefold() for cell in header.cells}) < len(header.cells)
     for row in above:
         # A title has one cell; half of the width may be the names, and so may be few of them right above data, or
         # groups above names that stand twice
-        if row.filled > 1 and (row.filled * 2 >= width or ((doubled or headless) and row is above[-1])):
+        if row.filled < 2 or row.cells[0].startswith("#"):  # noqa: PLR2004
+            continue
+        if row.filled * 2 >= width or ((doubled or headless) and row is above[-1]):
             raise ReadingError(
                 f"line {row.start} has {row.filled} cells and may be the header, or its upper row, but the rows below "
                 f"have {width}; declare header_row under read: ({row.start} with header_rows: 2, or {header.start} if "
@@ -150,45 +187,70 @@ def _numbered(width: int) -> tuple[str, ...]:
     return tuple(f"column_{number}" for number in range(1, width + 1))
 
 
-def _is_data(cells: tuple[str, ...], below: Sequence[tuple[str, ...]]) -> bool:
-    """Whether the first row is one of data: each of its cells looks like those below it, where these look alike.
+def _is_data(row: Row, below: Sequence[tuple[str, ...]], width: int) -> bool:
+    """Whether the first row is one of data, by how its cells look beside those below.
 
-    Years and 1, 2, 3 … above numbers are names.
+    Where columns look alike all the way down, its cells do too; where none does, one of its texts stands again in its
+    column. Years and 1, 2, 3 … above numbers are names. Raises ReadingError where some cells look so and some not.
     """
-    found = same = 0
-    alike: list[str] = []
-    for place, cell in enumerate(cells):
-        values = [value for row in below if place < len(row) and (value := row[place].strip())]
-        kind = _kind(values)
-        if kind is None:
-            continue
-        if not cell.strip():
-            return False
-        if _shape(cell.strip()) != kind:
-            return False
-        found += 1
-        same += 1
-        alike.append(cell.strip())
-    if found == 0 or len(below) < 2:  # noqa: PLR2004  one row is no pattern
+    width = min(width, _LOOKED_AT)
+    cells = [cell.strip() for cell in row.cells[:width]]
+    if not below:
         return False
-    numbered = (
-        [str(number) for number in range(int(alike[0]), int(alike[0]) + len(alike))] if alike[0].isdigit() else []
-    )
-    return not (alike == numbered and len(alike) > 1) and not all(_YEAR.fullmatch(cell) for cell in alike)
+    kinds = _kinds(below, width)
+    typed = [(cell, kind) for cell, kind in zip(cells, kinds, strict=False) if kind is not None]
+    said = [(cell, kind) for cell, kind in typed if cell and not is_marker(cell, None)]
+    alike = [cell for cell, kind in said if shape_of(cell) == kind]
+    if not typed:
+        others = [{one[place].strip() for one in below} for place in range(len(cells))]
+        again = [bool(cell) and cell in others[place] for place, cell in enumerate(cells)]
+        return any(again) and not all(again) and len(below) > 1
+    if not alike or _are_names(alike):
+        return False
+    if len(alike) < max(3, _MOSTLY * len(said)) and len(alike) < len(said):
+        odd = next(cell for cell, kind in said if shape_of(cell) != kind)
+        raise ReadingError(
+            f"line {row.start} may be the names or the first row: {alike[0]!r} looks like the values below it, "
+            f"{odd!r} does not; declare header_row: {row.start} under read:, or header_row: 0 if there are no names"
+        )
+    return len(below) > 1 or len(alike) == len(cells)
 
 
-def _kind(values: Sequence[str]) -> str | None:
-    """The shape that nearly all values of a column have, if it has one that a name would not have."""
-    if len(values) < 2:  # noqa: PLR2004  one value is no pattern
+def _continues(row: Row, after: Row, below: Sequence[tuple[str, ...]], width: int) -> bool:
+    """Whether the row right above data is a less full one of them."""
+    return row.end + 1 == after.start and len(row.cells) >= width and row.filled > 1 and _is_data(row, below, width)
+
+
+def _are_names(values: Sequence[str]) -> bool:
+    """Whether numbers in a first row are names: years, or numbers in equal steps, as 1, 2, 3 or 0, 5, 10."""
+    if all(_YEAR.fullmatch(value) for value in values):
+        return True
+    if len(values) < 2 or not all(value.isdecimal() for value in values):  # noqa: PLR2004
+        return False
+    numbers = [int(value) for value in values]
+    step = numbers[1] - numbers[0]
+    even = all(after - before == step for before, after in itertools.pairwise(numbers))
+    return even and step > 0 and (len(values) > 3 or (numbers[0] <= 1 and (step == 1 or len(values) > 2)))  # noqa: PLR2004
+
+
+def _kinds(rows: Sequence[tuple[str, ...]], width: int) -> list[str | None]:
+    """The shape of each column's values, where it has one."""
+    return [kind_of([row[place] for row in rows if place < len(row)]) for place in range(width)]
+
+
+def kind_of(cells: Sequence[str]) -> str | None:
+    """The shape that nearly all the cells of a column have that say something, if a name would not have it."""
+    shapes = Counter(shape_of(text) for cell in cells if (text := cell.strip()) and not is_marker(text, None))
+    if not shapes:
         return None
-    shape, count = Counter(map(_shape, values)).most_common(1)[0]
-    return shape if count >= _TYPICAL * len(values) and any(sign in shape for sign in "0@") else None
+    shape, count = shapes.most_common(1)[0]
+    return shape if count >= _TYPICAL * shapes.total() and any(sign in shape for sign in "0@") else None
 
 
-def _shape(value: str) -> str:
+def shape_of(value: str) -> str:
     """`number` for numbers; else the text with letters as `a` and digits as `0`, each run as one."""
     if _NUMBER.fullmatch(value):
-        return "number 0"
+        return _NUMBERS
     return re.sub(r"0+", "0", re.sub(r"a+", "a", re.sub(r"[0-9]", "0", re.sub(r"[^\W\d_]", "a", value))))
 
 
@@ -199,4 +261,4 @@ def _is_units(cells: tuple[str, ...], below: Sequence[tuple[str, ...]]) -> bool:
         return False
     if all(cell == "-" for _, cell in said):
         return False
-    return any(_kind([row[place].strip() for row in below if place < len(row)]) == "number 0" for place, _ in said)
+    return any(kind_of([row[place] for row in below if place < len(row)]) == _NUMBERS for place, _ in said)

@@ -5,8 +5,6 @@ Such a marker is information (statistical secrecy is not a missing value), so it
 
 from __future__ import annotations
 
-import re
-
 from policies.editions import literal
 
 SUFFIX = "_marker"
@@ -38,8 +36,6 @@ KNOWN = frozenset(
         "s.",
         "ss",
         "c",
-        "x",
-        "z",
         "so",
         "s.o.",
         "s/o",
@@ -112,7 +108,7 @@ KNOWN = frozenset(
 """The markers of INSEE and of offices, and what spreadsheets write for errors, in small letters."""
 
 
-_PATTERN = "(?i:" + "|".join(re.escape(one) for one in sorted(KNOWN)) + ")"
+LONGEST = max(map(len, KNOWN))
 
 
 def is_marker(value: str, declared: tuple[str, ...] | None) -> bool:
@@ -120,8 +116,6 @@ def is_marker(value: str, declared: tuple[str, ...] | None) -> bool:
     return value.lower() in KNOWN if declared is None else value in declared
 
 
-def is_marked(bare: str, declared: tuple[str, ...] | None) -> str:
-    """SQL: the text `bare`, which has no white space around it, is a marker."""
-    if declared is None:
-        return f"regexp_full_match({bare}, {literal(_PATTERN)})"
-    return f"{bare} IN ({', '.join(literal(one) for one in declared)})" if declared else "false"
+def is_marked(bare: str, markers: tuple[str, ...]) -> str:
+    """SQL: the text `bare`, which has no white space around it, is one of these markers."""
+    return f"{bare} IN ({', '.join(literal(one) for one in markers)})" if markers else "false"

@@ -7,20 +7,22 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import duckdb
+import pyarrow as pa
 
 from catalog.lake import ServedColumn, StagedTable
 from catalog.model import ProvenColumn, Reject
 from ingest.columns import choose_all, undeclared
-from ingest.evidence import Texts, sample
+from ingest.evidence import AT_ONCE, Texts, sample
 from ingest.forms import blank
 from ingest.table import UnsureError
 from ingest.typed import UNPROVEN, broken_sql, refused_sql, typed_sql
 from ingest.typings import WORDS, Declared, Typing
+from ingest.wide import write_beside
 from policies.editions import literal, quoted
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from ingest.kept import Kept
@@ -70,7 +72,8 @@ def prove(
     again = partial(prove, declared=declared, stage=stage, markers=markers, may_be_empty=may_be_empty)
     staged = None
     try:
-        typings, staged = _typed(table, demanded, stage, markers)
+        seen = sample(table.con, table.source, undeclared(table, demanded))
+        typings, staged = _typed(table, demanded, stage, seen, markers)
         rejects = _rejects(table, typings)
         records = table.counted()
     except (duckdb.Error, UnsureError) as error:
@@ -94,14 +97,19 @@ def prove(
             f"{lost} are unaccounted for"
         )
     _refuse_ruin(staged, rejects, records, may_be_empty=may_be_empty)
-    return _proven(table, typings, staged, rejects)
+    return _proven(table, typings, staged, rejects, seen)
 
 
 def _pass(table: Table, typings: list[Typing], stage: Stage) -> StagedTable | None:
     """One pass over all rows; None if a guessed type did not hold."""
-    statement = typed_sql(table, typings)
+    statements = [
+        f"SELECT * EXCLUDE ({beside}) FROM ({typed})" if beside else typed
+        for typed, beside in _in_turn(table, typings)  # noqa: S608
+    ]
     try:
-        return stage(lambda path: table.con.execute(copy_sql(statement, path)))
+        if len(statements) > 1:
+            return stage(lambda path: write_beside(table.con, statements, path, copy_sql))
+        return stage(lambda path: table.con.execute(copy_sql(statements[0], path)))
     except duckdb.InvalidInputException as error:
         if UNPROVEN in str(error):
             return None
@@ -109,10 +117,13 @@ def _pass(table: Table, typings: list[Typing], stage: Stage) -> StagedTable | No
 
 
 def _typed(
-    table: Table, declared: Mapping[str, Declared | Kept], stage: Stage, markers: tuple[str, ...] | None
+    table: Table,
+    declared: Mapping[str, Declared | Kept],
+    stage: Stage,
+    seen: dict[str, Texts],
+    markers: tuple[str, ...] | None,
 ) -> tuple[list[Typing], StagedTable]:
     """The typings that hold for every row, and the table that was written with them."""
-    seen = sample(table.con, table.source, undeclared(table, declared))
     typings = choose_all(table, declared, seen, markers)
     for _ in range(_GUESSES):
         staged = _pass(table, typings, stage)
@@ -130,12 +141,26 @@ def _typed(
 
 def _learn(table: Table, typings: list[Typing], seen: dict[str, Texts]) -> None:
     """Put what broke the guesses into what was seen."""
-    numbers, statement = broken_sql(table, typings)
-    texts = table.con.sql(f"{statement} LIMIT {_LEARNT}").to_arrow_table()
-    for number, column in zip(numbers, texts.columns, strict=True):
-        broken = column.drop_null().unique().to_pylist()
-        if broken:
-            seen[typings[number].column.name].broke(typings[number].form, broken)
+    for start in range(0, len(typings), AT_ONCE):
+        some = typings[start : start + AT_ONCE]
+        numbers, statement = broken_sql(table, some)
+        texts = table.con.sql(f"{statement} LIMIT {_LEARNT}").to_arrow_table() if numbers else pa.table({})
+        for number, column in zip(numbers, texts.columns, strict=True):
+            broken = column.drop_null().unique().to_pylist()
+            if broken:
+                seen[some[number].column.name].broke(some[number].form, broken)
+
+
+def _in_turn(table: Table, typings: list[Typing]) -> Iterator[tuple[str, str]]:
+    """The SQL that types some columns at a time, and the names of columns that are in it only to leave rows out."""
+    if len(typings) <= AT_ONCE or any(typing.sql_type == "GEOMETRY" for typing in typings):
+        yield typed_sql(table, typings), ""
+        return
+    for start in range(0, len(typings), AT_ONCE):
+        some = typings[start : start + AT_ONCE]
+        others = [one for one in typings if (one.declared or one.checks) and one not in some]
+        names = [name for one in others for name in (one.column.name, one.marker) if name is not None]
+        yield typed_sql(table, [*some, *others]), ", ".join(map(quoted, names))
 
 
 def _as_text(typing: Typing) -> Typing:
@@ -171,13 +196,15 @@ def _refuse_ruin(staged: StagedTable, rejects: list[Reject], records: int, *, ma
         raise ReadingError("no row of data stands below the header")
 
 
-def _proven(table: Table, typings: list[Typing], staged: StagedTable, rejects: list[Reject]) -> Proven:
+def _proven(
+    table: Table, typings: list[Typing], staged: StagedTable, rejects: list[Reject], seen: Mapping[str, Texts]
+) -> Proven:
     nulls = staged.nulls()
     served: list[ServedColumn] = []
     columns: list[ProvenColumn] = []
     for typing in typings:
         name = typing.column.name
-        word, why = _meaning(table.con, typing, staged)
+        word, why = _meaning(table.con, typing, staged, seen.get(name))
         markers = {} if typing.marker is None else _markers(table.con, typing.marker, staged)
         served.append(ServedColumn(name=name, type=typing.sql_type))
         columns.append(
@@ -209,10 +236,14 @@ def _proven(table: Table, typings: list[Typing], staged: StagedTable, rejects: l
     )
 
 
-def _meaning(con: duckdb.DuckDBPyConnection, typing: Typing, staged: StagedTable) -> tuple[str, str]:
+def _meaning(
+    con: duckdb.DuckDBPyConnection, typing: Typing, staged: StagedTable, texts: Texts | None
+) -> tuple[str, str]:
     """The word of the column's type and why: the semantic one, if every value that was written is one."""
     if typing.semantic is None:
         return _word(typing), typing.why
+    if texts is not None and texts.whole and typing.form is None and all(map(typing.semantic.valid, texts.values)):
+        return typing.semantic.word, typing.why
     name, file = quoted(typing.column.name), literal(staged.path)
     values = f"SELECT {name} AS x FROM read_parquet({file})"  # noqa: S608
     if typing.semantic.base == "float":

@@ -47,7 +47,7 @@ def outcome_table(outcomes: Sequence[Outcome]) -> Sheet:
 
 def review_table(waiting: Mapping[tuple[str, str], Held]) -> Sheet:
     """One line a resource that waits: since when (UTC), why, and its rows and columns before and after."""
-    sheet = _sheet("waits", "since")
+    sheet = _sheet("waits", "since (UTC)")
     for heading in ("rows", "columns"):
         sheet.add_column(heading, justify="right", no_wrap=True)
     sheet.add_column("why", overflow="fold")
@@ -65,10 +65,10 @@ def review_table(waiting: Mapping[tuple[str, str], Held]) -> Sheet:
 
 def schedule_table(plan: Iterable[Planned], now: dt.datetime, zone: dt.tzinfo) -> Sheet:
     """One line a resource with a schedule: when it was last asked and when it is due, in the lab's time zone."""
-    sheet = _sheet("resource", "refresh", "last asked", "due")
+    sheet = _sheet("resource", "refresh", "last asked", f"due ({zone})")
     for one in plan:
         last = "never" if one.last is None else _moment(one.last.when, zone)
-        failed = "" if one.last is None or one.last.failures == 0 else f", failed {one.last.failures} times"
+        failed = "" if one.last is None or one.last.failures == 0 else f", failures: {one.last.failures}"
         due = "now" if one.due <= now else _moment(one.due, zone)
         sheet.add_row(Text(f"{one.slug}.{one.resource}"), one.refresh, last + failed, due)
     return sheet

@@ -116,7 +116,7 @@ def _values(number: int, typing: Typing) -> dict[str, str]:
     if typing.marker is None:
         return {typing.column.name: value}
     text, marked = forms.bare(f"r{number}"), _marked(number, typing)
-    if typing.markers is None:
+    if not typing.markers_declared:
         # A known marker is no value, so only what has none is looked at again
         return {typing.column.name: value, typing.marker: f"CASE WHEN t{number} IS NULL AND {marked} THEN {text} END"}
     return {
@@ -149,8 +149,10 @@ def _why(typings: list[Typing]) -> str | None:
 def _reasons(number: int, typing: Typing) -> list[str]:
     """WHEN … THEN … for each way in which a row breaks what is declared of the column."""
     said = _literal(typing.column.source_name)
+    # A marker says that there is no value, so there is nothing to check
+    valued = "" if typing.marker is None else f"NOT {_marked(number, typing)} AND "
     found = [
-        f"WHEN {check.sql.format(x=f'r{number}')} THEN '{said}: {_literal(check.reason)}, found ' || "
+        f"WHEN {valued}{check.sql.format(x=f'r{number}')} THEN '{said}: {_literal(check.reason)}, found ' || "
         f"coalesce(left(r{number}, 100), 'nothing')"
         for check in typing.checks
     ]

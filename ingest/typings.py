@@ -47,8 +47,9 @@ class Declared:
 class Typing:
     """What a column will be, and why. `form` None: as it came; `declared`: a row that breaks it is rejected.
 
-    `markers` says that known (or the declared) markers may stand for a value: they go into the column `marker`. `empty`
-    says that no value was seen, `semantic` what the texts seem to mean.
+    `markers` are the texts that stand for a missing value and go into the column `marker`; where they are declared,
+    they do so even if they could be values. `empty` says that no value was seen, `semantic` what the texts seem to
+    mean.
     """
 
     column: SourceColumn
@@ -57,7 +58,8 @@ class Typing:
     declared: bool = False
     checks: tuple[Check, ...] = ()
     marker: str | None = None
-    markers: tuple[str, ...] | None = None
+    markers: tuple[str, ...] = ()
+    markers_declared: bool = False
     empty: bool = False
     semantic: Semantic | None = None
 

@@ -8,7 +8,7 @@ import sys
 import duckdb
 import pytest
 
-from bench.french_csv import ROWS_PER_GB, file_name, truth_sql, write_large, write_small
+from bench.french_csv import ROWS_PER_GB, file_name, numbered, truth_sql, write_large, write_small
 from bench.ingest import LARGE, REPOSITORY
 from bench.ingest_report import Entry, Size, Small, promises
 from bench.measure import Failure, Run, measure
@@ -86,21 +86,32 @@ def test_our_parquet_has_the_values_of_the_bare_one_where_both_are_typed_alike(d
         assert len(ours.fetchall()) == ROWS
 
 
-def test_a_code_read_as_a_number_and_a_lost_row_are_changed_and_a_date_left_alone_is_text(tmp_path):
-    for name, replaced, kept in (
-        ("codes", "siret::BIGINT AS siret, strftime(date_decision, '%d/%m/%Y') AS date_decision", ROWS),
-        ("lost", "id AS id", ROWS - 1),
-    ):
-        (tmp_path / name).mkdir()
-        with duckdb.connect() as con:
-            rows = f"SELECT * REPLACE ({replaced}) FROM ({truth_sql(ROWS)}) WHERE id <= {kept}"
-            con.execute(f"COPY ({rows}) TO '{tmp_path / name / 'x.parquet'}' (FORMAT parquet)")
-    codes = verdicts(tmp_path / "codes", ROWS, signs=False)
-    assert {name for name, kind in codes.items() if kind == "changed"} == {"siret"}
-    assert {name for name, kind in codes.items() if kind == "text"} == {"date_decision", "effectif"}
-    assert set(verdicts(tmp_path / "lost", ROWS, signs=False).values()) == {"changed"}
-    (tmp_path / "codes" / "x.parquet").unlink()
-    assert verdicts(tmp_path / "codes", ROWS, signs=False) == dict.fromkeys(EXPECTED, "changed")
+def judged(folder, rows_sql):
+    """The verdicts on a Parquet file of the rows of a query on `truth`, and no types.json."""
+    with duckdb.connect() as con:
+        con.execute(f"CREATE VIEW truth AS {truth_sql(numbered(ROWS))}")
+        con.execute(f"COPY ({rows_sql}) TO '{folder / 'x.parquet'}' (FORMAT parquet)")
+    found = verdicts(folder, ROWS, signs=False)
+    return {kind: {name for name in found if found[name] == kind} for kind in ("text", "changed")}
+
+
+def test_a_code_read_as_a_number_and_another_value_are_changed_and_a_date_left_alone_is_text(tmp_path):
+    codes = "SELECT * REPLACE (siret::BIGINT AS siret, strftime(date_decision, '%d/%m/%Y') AS date_decision) FROM truth"
+    assert judged(tmp_path, codes) == {"text": {"date_decision", "effectif"}, "changed": {"siret"}}
+    for name, other in {
+        "montant_eur": "montant_eur + (id = 7)::INT * 0.01",
+        "date_decision": "date_decision + (id = 7)::INT",
+        "effectif": "nullif(effectif, 's')",
+        "objet": "replace(objet, chr(10), ' ')",
+    }.items():
+        assert judged(tmp_path, f"SELECT * REPLACE ({other} AS {name}) FROM truth")["changed"] == {name}
+
+
+def test_a_lost_row_a_doubled_row_and_no_table_are_changed(tmp_path):
+    for rows in ("id > 1", "id > 1 UNION ALL FROM truth WHERE id = 2"):
+        assert judged(tmp_path, f"FROM truth WHERE {rows}")["changed"] == set(EXPECTED)
+    (tmp_path / "x.parquet").unlink()
+    assert verdicts(tmp_path, ROWS, signs=False) == dict.fromkeys(EXPECTED, "changed")
 
 
 def test_only_the_file_with_signs_has_bytes_of_0x80_to_0x9f(data):

@@ -95,6 +95,13 @@ def test_only_declared_markers_count_where_some_are_declared(folder):
     assert folder.rows(columns="v, v_marker") == [(None, "-999"), (3, None)]
 
 
+def test_a_marker_in_a_declared_column_is_kept_beside_and_rejects_no_row(folder):
+    content = "n;lat;v\n1;48,5;12\n2;NC;s\n3;97;x1\n"
+    receipt = folder.bring(content, columns={"lat": {"type": "latitude"}, "v": {"type": "integer"}})
+    assert folder.rows() == [(1, 48.5, None, 12, None), (2, None, "NC", None, "s")]
+    assert [reject["line"] for reject in receipt["rejects"]] == [4]
+
+
 def test_a_column_of_texts_keeps_its_markers_as_texts(folder):
     assert column(folder, ["a", "NC", "-"]) == ("text", ["a", "NC", "-"])
 

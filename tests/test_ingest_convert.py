@@ -69,10 +69,11 @@ def test_a_file_that_fails_is_named_and_stops_no_other(convert, tmp_path):
     bad, good, none = tmp_path / "bad.csv", tmp_path / "good.csv", tmp_path / "none.csv"
     bad.write_bytes(b"a;b\n1;\x00\n")
     good.write_text("a;b\n1;2\n")
-    done = convert(bad, good, none)
+    done = convert(bad, good, none, tmp_path)
     assert done.code == 1
     assert f"failed: {bad}: a NUL byte" in done.err
     assert f"failed: {none}: cannot be read: No such file" in done.err
+    assert f"failed: {tmp_path}: is a folder; name the files in it" in done.err
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["good.parquet", "good.receipt.json"]
 
 

@@ -74,9 +74,12 @@ def test_mixed_line_ends_are_read_by_the_careful_reader(folder):
     assert receipt["rows_in"] == receipt["rows_out"] == 3
 
 
-def test_a_quote_that_is_never_closed_is_named_with_its_line(folder):
-    said = folder.bring('a;b\n1;2\n3;"4\n' + "5;6\n" * 50)
-    assert "line 3: a quote is opened here and never closed" in said
+def test_a_quote_that_is_never_closed_costs_its_own_row_alone(folder):
+    receipt = folder.bring('a;b\n1;"2"\n3;"4\n' + "5;6\n" * 50)
+    assert receipt["rows_out"] == 51
+    assert [(reject["line"], reject["reason"]) for reject in receipt["rejects"]] == [
+        (3, "a quote is opened here and never closed")
+    ]
 
 
 def test_duplicate_empty_and_odd_names_become_distinct_ones(folder):

@@ -111,6 +111,8 @@ def test_a_list_of_lists_has_the_names_in_its_first(folder):
             '{"a": [1, 2], "b": ["x", "y"]}',
             "lists of values (a, b), as if each were a column; expected a list of objects",
         ),
+        ("[1, 2]", "lists of values (the document itself)"),
+        ("", "the file is empty"),
         ('{"a": 1}', "no list of records stands in it"),
         ("7", "no list of records stands in it"),
         ("[]", "no list of records stands in it"),
@@ -123,7 +125,6 @@ def test_a_list_of_lists_has_the_names_in_its_first(folder):
         ('[{"a": 1}] x', "cannot be read as JSON"),
         ('[{"a": 01}]', "cannot be read as JSON"),
         ('[{"a": 1},]', "cannot be read as JSON"),
-        ("", "cannot be read as JSON"),
     ],
 )
 def test_what_has_no_records_says_so(folder, content, said):

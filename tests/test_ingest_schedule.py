@@ -118,7 +118,9 @@ def test_a_wrong_descriptor_and_a_failing_source_stop_nothing_that_is_due(folder
     assert "wrong.yaml:2: not valid YAML" in ran.err
     assert "t.csv: no such file" in ran.err
     assert "ingested  late.t" in ran.err
-    assert "failed 1 times" in datalab("schedule", "--list").out
+    listed = datalab("schedule", "--list").out
+    assert "failures: 1" in listed
+    assert "due (Europe/Paris)" in listed
 
 
 def test_a_damaged_memory_makes_everything_due(folder):

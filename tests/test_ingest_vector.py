@@ -214,7 +214,7 @@ def test_several_shapefiles_in_one_zip_are_several_tables(tmp_path):
         *shapefile(tmp_path / "a", name="lieux").values(), *shapefile(tmp_path / "a", name="îles d'or").values()
     )
     (tmp_path / "deux.zip").write_bytes(content)
-    done = list(convert([tmp_path / "deux.zip"], tmp_path / "out", "parquet", IngestSettings()))
+    done = list(convert([tmp_path / "deux.zip"], tmp_path / "out", "parquet", Reading(), IngestSettings()))
     assert {(one.table, one.rows, one.error) for one in done} == {("lieux", 2, None), ("îles d'or", 2, None)}
 
 
@@ -223,7 +223,9 @@ def test_a_cut_shapefile_is_refused(folder, tmp_path):
     for suffix in (".shp", ".shx", ".dbf"):
         whole = parts[suffix].read_bytes()
         parts[suffix].write_bytes(whole[:-20])
-        assert isinstance(bring(folder, packed(*parts.values())), str), suffix
+        said = bring(folder, packed(*parts.values()))
+        assert isinstance(said, str), suffix
+        assert "-shapefiles" not in said, "a passing folder says nothing to a steward"
         parts[suffix].write_bytes(whole)
 
 
@@ -276,7 +278,7 @@ def test_polygons_and_features_without_geometry_are_read(folder, tmp_path):
 def test_each_layer_of_a_geopackage_is_a_table(tmp_path):
     path = write(tmp_path / "x.gpkg", (ROUEN, HAVRE), layer="lieux", code=["01001", "76217"])
     write(path, (HOUSE,), layer='mai"sons', append=True, n=[7])
-    done = list(convert([path], tmp_path / "out", "parquet", IngestSettings()))
+    done = list(convert([path], tmp_path / "out", "parquet", Reading(), IngestSettings()))
     assert [(one.table, one.rows, one.error) for one in done] == [("lieux", 2, None), ('mai"sons', 1, None)]
 
 
@@ -427,7 +429,7 @@ def test_each_folder_of_a_kml_is_a_table(tmp_path):
         placemark("d"),
     )
     (tmp_path / "x.kml").write_text(content, encoding="utf-8")
-    done = list(convert([tmp_path / "x.kml"], tmp_path / "out", "parquet", IngestSettings()))
+    done = list(convert([tmp_path / "x.kml"], tmp_path / "out", "parquet", Reading(), IngestSettings()))
     assert [(one.table, one.rows, one.error) for one in done] == [
         ("Lycées", 2, None),
         ("Gares/TER", 1, None),
@@ -458,7 +460,7 @@ GPX = """<?xml version="1.0"?><gpx version="1.1" xmlns="http://www.topografix.co
 
 def test_waypoints_tracks_and_their_points_are_tables(tmp_path):
     (tmp_path / "x.gpx").write_text(GPX)
-    done = list(convert([tmp_path / "x.gpx"], tmp_path / "out", "parquet", IngestSettings()))
+    done = list(convert([tmp_path / "x.gpx"], tmp_path / "out", "parquet", Reading(), IngestSettings()))
     assert [(one.table, one.rows, one.error) for one in done] == [
         ("waypoints", 1, None),
         ("tracks", 1, None),
@@ -546,7 +548,7 @@ def test_a_gml_geometry_that_cannot_be_kept_is_a_reject(folder, shape, said):
 
 def test_each_kind_of_feature_of_a_gml_is_a_table(tmp_path):
     (tmp_path / "x.gml").write_text(gml(spot(), spot(name="gare"), spot()))
-    done = list(convert([tmp_path / "x.gml"], tmp_path / "out", "parquet", IngestSettings()))
+    done = list(convert([tmp_path / "x.gml"], tmp_path / "out", "parquet", Reading(), IngestSettings()))
     assert [(one.table, one.rows, one.error) for one in done] == [("lieu", 2, None), ("gare", 1, None)]
 
 
@@ -611,11 +613,11 @@ def test_a_file_of_gdals_own_formats_is_not_opened_by_them(folder, tmp_path):
 
 def test_geoparquet_has_its_metadata(tmp_path):
     path = write(tmp_path / "x.gpkg", (ROUEN, HAVRE), layer="lieux", code=["01001", "76217"])
-    (done,) = convert([path], tmp_path / "out", "parquet", IngestSettings())
+    (done,) = convert([path], tmp_path / "out", "parquet", Reading(), IngestSettings())
     geo = json.loads(pq.read_metadata(done.out).metadata[b"geo"])
     assert geo["version"].startswith("1.")
     assert geo["primary_column"] == "geometry"
     column = geo["columns"]["geometry"]
     assert (column["encoding"], column["geometry_types"], column.get("crs")) == ("WKB", ["Point"], None)
-    (csv,) = convert([path], tmp_path / "csv", "csv", IngestSettings())
+    (csv,) = convert([path], tmp_path / "csv", "csv", Reading(), IngestSettings())
     assert "POINT (1.0" in csv.out.read_text()

@@ -74,11 +74,11 @@ def open_dbf(path: Path, code_page: str | None, declared: str | None, desk: Desk
     with path.open("rb") as file:
         head = file.read(_HEADER)
         if len(head) < _HEADER:
-            raise ReadingError(f"{path}: cut in its header; fetch it anew")
+            raise ReadingError(f"{path.name}: cut in its header; fetch it anew")
         records, start, size = struct.unpack_from("<IHH", head, 4)
         layout = head + file.read(max(start - _HEADER, 0))
     if path.stat().st_size < start + records * size:
-        raise ReadingError(f"{path}: cut: its header says {records} records of {size} bytes; fetch it anew")
+        raise ReadingError(f"{path.name}: cut: its header says {records} records of {size} bytes; fetch it anew")
     found = _fields(path, layout, size)
     raw = Dbf(path, records, start, size, "latin-1", tuple(found))
     encoding = declared or _of_code_page(code_page) or _detected(raw, head[29], desk)
@@ -87,7 +87,9 @@ def open_dbf(path: Path, code_page: str | None, declared: str | None, desk: Desk
         starts = range(_HEADER, _HEADER + _FIELD * len(found), _FIELD)
         names = [layout[at : at + 11].split(b"\0")[0].decode(encoding) for at in starts]
     except (LookupError, UnicodeDecodeError) as error:
-        raise ReadingError(f"{path}: cannot be read as {encoding}: {error}; declare its encoding under read:") from None
+        raise ReadingError(
+            f"{path.name}: cannot be read as {encoding}: {error}; declare its encoding under read:"
+        ) from None
     named = tuple(
         Field(name, one.kind, one.start, one.width, one.decimals)
         for name, one in zip(_unique(names), found, strict=True)
@@ -130,12 +132,12 @@ def _fields(path: Path, layout: bytes, size: int) -> list[Field]:
             width, decimals = width + 256 * decimals, 0
         if kind not in "CNFDL":
             raise ReadingError(
-                f"{path}: field {len(found) + 1} has the type {kind!r}, which no shapefile has; export it anew"
+                f"{path.name}: field {len(found) + 1} has the type {kind!r}, which no shapefile has; export it anew"
             )
         found.append(Field("", kind, start, width, decimals))
         start += width
     if start != size or not found:
-        raise ReadingError(f"{path}: its fields take {start} bytes, but its records have {size}; export it anew")
+        raise ReadingError(f"{path.name}: its fields take {start} bytes, but its records have {size}; export it anew")
     return found
 
 

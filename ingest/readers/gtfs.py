@@ -65,6 +65,7 @@ def _as_gtfs(reading: Reading) -> Reading:
     return reading.model_copy(
         update={
             "delimiter": reading.delimiter or ",",
+            "quote": reading.quote or '"',
             "header_row": 1 if reading.header_row is None else reading.header_row,
         }
     )

@@ -173,9 +173,10 @@ def chosen_list(path: Path, lists: list[RecordList], declared: str | None) -> Re
         if len(named) != 1:
             raise ReadingError(f"{path}: no list of records stands at {declared!r}; there are: {said or 'none'}")
     elif not named and any(one.total > 1 for one in lists):
+        values = ", ".join(one.name or "the document itself" for one in lists[:_NAMED])
         raise ReadingError(
-            f"{path}: it has lists of values ({', '.join(one.name for one in lists[:_NAMED])}), as if each were a "
-            "column; expected a list of objects, one a record"
+            f"{path}: it has lists of values ({values}), as if each were a column; expected a list of objects, one a "
+            "record"
         )
     elif not named:
         raise ReadingError(f"{path}: no list of records stands in it; expected a list of objects with values in it")

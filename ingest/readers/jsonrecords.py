@@ -86,6 +86,8 @@ def _told(path: Path, encoding: str) -> Iterator[None]:
     except (UnicodeError, LookupError) as error:
         raise ReadingError(f"{path}: cannot be read as {encoding}: {error}; declare its encoding under read:") from None
     except (ijson.JSONError, ValueError, RecursionError) as error:
+        if path.stat().st_size == 0:
+            raise ReadingError(f"{path}: the file is empty") from None
         reason = str(error).split("\n", 1)[0][:300]
         raise ReadingError(f"{path}: cannot be read as JSON, it may be cut: {reason}") from None
 

@@ -24,11 +24,12 @@ _LOOK = 64
 """So far is looked for the delimiter beside spaces beside a quote."""
 
 
-def count_records(path: Path, skip: int, quote: str, delimiter: str, escape: str | None = None) -> int | None:
+def count_records(path: Path, skip: int, quote: str, delimiter: str, width: int | None = None) -> int | None:
     """How many records stand after `skip` lines, by quotes and line ends alone; blank lines are none.
 
     None where that means nothing, because some quotes are no quotes: they are odd in number, or spaces, which DuckDB
-    would drop, stand between one and a delimiter. Raises ReadingError on a NUL byte: those are no text.
+    would drop, stand between one and a delimiter, or both lines beside a line end in a cell have, as rows do, `width`
+    columns. Raises ReadingError on a NUL byte: those are no text.
     """
     inside, begun, count, offset = False, False, 0, 0
     with path.open("rb") as file:
@@ -41,11 +42,14 @@ def count_records(path: Path, skip: int, quote: str, delimiter: str, escape: str
                 raise ReadingError(f"{path}: a NUL byte at offset {offset + chunk.index(0)}: this is no text file")
             offset += len(chunk)
             text = np.frombuffer(chunk, np.uint8)
-            quotes = _quotes(text, quote, escape)
+            quotes = np.flatnonzero(text == ord(quote)) if quote else np.empty(0, np.intp)
             if _spaced(chunk, text, quotes, delimiter.encode(), inside=inside):
                 return None
             ends = _line_ends(chunk, text)
-            ends = ends[(np.searchsorted(quotes, ends) + inside) % 2 == 0]
+            whole = (np.searchsorted(quotes, ends) + inside) % 2 == 0
+            if width is not None and not whole.all() and _holds_rows(text, ends, ~whole, delimiter, width):
+                return None
+            ends = ends[whole]
             inside ^= len(quotes) % 2 == 1
             if not len(ends):
                 begun = True
@@ -57,12 +61,16 @@ def count_records(path: Path, skip: int, quote: str, delimiter: str, escape: str
     return None if inside else int(count + begun)
 
 
-def _quotes(text: Bytes, quote: str, escape: str | None) -> Places:
-    """Where quotes stand, but for those after an escape."""
-    if not quote:
-        return np.empty(0, np.intp)
-    found = np.flatnonzero(text == ord(quote))
-    return found if escape in {None, quote} else found[(found == 0) | (text[found - 1] != ord(str(escape)))]
+def _holds_rows(text: Bytes, ends: Places, inner: NDArray[np.bool_], delimiter: str, width: int) -> bool:
+    """Whether the lines before and after one of the `inner` line ends have `width` columns each.
+
+    What the chunk cuts is taken to have so many if it may.
+    """
+    cuts = np.searchsorted(np.flatnonzero(text == ord(delimiter)), np.concatenate([[0], ends, [len(text)]]))
+    found = np.diff(cuts)
+    rows = found == width - 1
+    rows[[0, -1]] = found[[0, -1]] < width
+    return bool(np.any(rows[:-1] & rows[1:] & inner))
 
 
 def _line_ends(chunk: bytes, text: Bytes) -> Places:
@@ -91,4 +99,5 @@ def _spaced(chunk: bytes, text: Bytes, quotes: Places, delimiter: bytes, *, insi
 
 
 def _is_space(text: Bytes) -> NDArray[np.bool_]:
-    return np.logical_or(text == _SPACE, text == _TAB)
+    spaces: NDArray[np.bool_] = (text == _SPACE) | (text == _TAB)
+    return spaces

@@ -1,0 +1,97 @@
+"""Where a delimited text's table ends: below stand sources and footnotes, which are no rows."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ingest.header import kind_of, shape_of
+from ingest.marks import rows_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ingest.marks import Marks
+
+_TAIL = 1 << 16
+_LEAST = 20
+"""So many rows above show how full rows are."""
+_FULL = 0.8
+_WORDS = 3
+_LINES = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
+_NOTE = re.compile(
+    r"(sources?|notes?|nota|n\.?b\.?|champ|lecture|légende|avertissement|remarques?|précisions?|mise à jour|"
+    r"données|unités?|définitions?|©)\b\s*[:.\-–(]|\([0-9a-z]{1,2}\)\s|\[[0-9a-z]{1,2}\]\s|[*†]|(source|note)s?\b",
+    re.IGNORECASE,
+)
+"""How notes begin in French tables."""
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line near the end of the text, and the byte it starts at."""
+
+    start: int
+    cells: tuple[str, ...]
+
+    @property
+    def filled(self) -> list[str]:
+        return [cell.strip() for cell in self.cells if cell.strip()]
+
+
+def notes_below(path: Path, marks: Marks, width: int, encoding: str) -> int | None:
+    """The byte at which the notes below the table start, to the file's end; None if there are none.
+
+    A note has one cell that says something, or is narrower than the table and begins as notes do. What fills the first
+    of all columns is one if it begins so, follows a blank line, or is a sentence above which stand codes or numbers.
+    """
+    lines = _last_lines(path, marks, encoding) if width > 1 else []
+    at = len(lines)
+    while at > 0 and _may_be_note(lines[at - 1], width):
+        at -= 1
+    above = [line for line in lines[max(at - _LEAST, 0) : at] if line.filled]
+    if not above or sum(len(line.filled) > 1 for line in above) < _FULL * len(above):
+        return None
+    kind = kind_of([line.cells[0] for line in above[len(above) // 2 :]])  # the first may be the names
+    blank = at > 0 and not lines[at - 1].filled
+    for line in lines[at:]:
+        if line.filled and (blank or _is_note(line, kind)):
+            return line.start
+        blank |= not line.filled
+    return None
+
+
+def _may_be_note(line: _Line, width: int) -> bool:
+    filled = line.filled
+    if len(filled) <= 1:
+        return not filled or line.cells[0].strip() != ""
+    return len(line.cells) < width and _NOTE.match(filled[0]) is not None
+
+
+def _is_note(line: _Line, kind: str | None) -> bool:
+    first = line.filled[0]
+    if len(line.cells) == 1 or _NOTE.match(first):
+        return True
+    return kind is not None and shape_of(first) != kind and len(first.split()) >= _WORDS
+
+
+def _last_lines(path: Path, marks: Marks, encoding: str) -> list[_Line]:
+    """The last lines of the file, as far up as each has whole quotes: none is within a cell of several lines."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(size - _TAIL, 0))
+        tail = file.read()
+    found = [line for line in _LINES.finditer(tail) if line[0]]
+    lines: list[_Line] = []
+    for line in reversed(found if size <= _TAIL else found[1:]):
+        text = line[0].decode(encoding, errors="replace")
+        if marks.quote and text.count(marks.quote) % 2 == 1:
+            break
+        try:
+            cells = next(rows_of([text], marks), [])
+        except csv.Error:
+            break
+        lines.append(_Line(size - len(tail) + line.start(), tuple(cells)))
+    return lines[::-1]

@@ -1,0 +1,224 @@
+"""Delimited text read by Python's `csv`, slowly: what is no row is rejected alone, with its line."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from catalog.model import Reject
+from ingest.marks import rows_of
+from ingest.table import SourceColumn, Table, lake_names
+from policies.editions import literal
+from policies.errors import ReadingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from typing import TextIO
+
+    from ingest.desk import Desk
+    from ingest.dialect import Dialect
+
+MAX_RECORD = 16 * 2**20
+"""A record has no more bytes."""
+SHOWN = 10_000
+"""So much of a reject is kept."""
+_BATCH_ROWS = 50_000
+_BATCH_CELLS = 4_000_000
+_READ_ANEW = 256 * 2**20
+"""So many characters may be read again because of quotes that close nothing."""
+_AHEAD = 20
+_ROWS_ALIKE = 0.8
+_BROKEN = re.compile("[\ud800-\udfff]")
+_UNCLOSED = "a quote is opened here and never closed"
+
+
+@dataclass(frozen=True)
+class Body:
+    """A text whose data start after `skip` lines; its line 1 is line `first` of the source.
+
+    It is UTF-8, or, where `latin`, its bytes mean in its encoding what they mean in ISO 8859-1. `notes` stood below it.
+    """
+
+    path: Path
+    skip: int
+    first: int
+    dialect: Dialect
+    latin: bool = False
+    notes: tuple[Reject, ...] = ()
+
+
+def read_carefully(body: Body, desk: Desk) -> Table:
+    """The table, its rows written to Parquet. Raises ReadingError where the text has no rows that can be told apart."""
+    columns = columns_of(body.dialect)
+    copy = desk.path("careful.parquet")
+    rejects: list[Reject] = []
+    schema = pa.schema([(column.name, pa.string()) for column in columns])
+    size = max(1, min(_BATCH_ROWS, _BATCH_CELLS // len(columns)))
+    rows = 0
+    with pq.ParquetWriter(copy, schema, compression="zstd", use_dictionary=False) as writer:
+        batch: list[list[str]] = []
+        for _, row in records(body):
+            if isinstance(row, Reject):
+                rejects.append(row)
+                continue
+            batch.append(row)
+            if len(batch) == size:
+                writer.write_batch(_arrow(batch, schema))
+                rows += len(batch)
+                batch = []
+        writer.write_batch(_arrow(batch, schema))
+        rows += len(batch)
+    rejects.extend(body.notes)
+    return Table(
+        con=desk.con,
+        source=f"read_parquet({literal(str(copy))})",
+        format="csv",
+        columns=columns,
+        rows_in=rows + len(rejects),
+        rejects=lambda: rejects,
+        dialect=told(body.dialect, "python"),
+        line_of=lambda numbers: lines_of(body, numbers),
+    )
+
+
+def columns_of(dialect: Dialect) -> tuple[SourceColumn, ...]:
+    """The columns of the table, all of texts."""
+    names = dialect.header.names
+    return tuple(SourceColumn(name, source) for name, source in zip(lake_names(names), names, strict=True))
+
+
+def told(dialect: Dialect, reader: str) -> dict[str, str | int | None]:
+    """The dialect, for the receipt."""
+    header, marks = dialect.header, dialect.marks
+    return {
+        "encoding": dialect.encoding,
+        "delimiter": f"{marks.delimiter} " if marks.spaced else marks.delimiter,
+        "quote": marks.quote or None,
+        "escape": marks.escape,
+        "header_row": header.row,
+        "data_line": header.first,
+        **({"units": " | ".join(header.units)} if header.units else {}),
+        **({"above": "\n".join(header.above)} if header.above else {}),
+        "reader": reader,
+    }
+
+
+def lines_of(body: Body, rows: Sequence[int]) -> list[int]:
+    """The source's lines of the rows with these numbers (ascending), rows that are no records left out."""
+    wanted, found, number = iter(rows), [], -1
+    target = next(wanted, None)
+    for line, row in records(body):
+        if isinstance(row, Reject):
+            continue
+        number += 1
+        if number == target:
+            found.append(line)
+            target = next(wanted, None)
+            if target is None:
+                break
+    return found
+
+
+def records(body: Body) -> Iterator[tuple[int, list[str] | Reject]]:
+    """Each record and the source's line it starts on, as wide as the table or a Reject. Blank lines are none.
+
+    Where quotes make no record of lines, only the first of these is rejected, and the next are read anew. Raises
+    ReadingError where a quote is opened and never closed, and what follows are no rows either.
+    """
+    csv.field_size_limit(MAX_RECORD)
+    line, read_anew = body.first + body.skip, 0
+    with body.path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        for _ in range(body.skip):
+            file.readline()
+        again: deque[str] = deque()
+        broken: str | None = ""
+        while broken is not None:
+            said: list[str] = []
+            broken = None
+            for row in _rows(file, again, said, body):
+                if isinstance(row, str):
+                    broken = row
+                    break
+                if row:
+                    yield line, _judged(line, row, said, body)
+                line += len(said)
+                said.clear()
+            if broken is not None:
+                read_anew += sum(map(len, said))
+                if read_anew > _READ_ANEW or (broken == _UNCLOSED and not _may_follow(said, body)):
+                    raise ReadingError(f"line {line}: {_UNCLOSED}, or the line has more than {MAX_RECORD:,} signs")
+                yield line, Reject(line=line, reason=broken, text=_text(said[:1]))
+                again.extendleft(reversed(said[1:]))
+                line += 1
+
+
+def _rows(file: TextIO, again: deque[str], said: list[str], body: Body) -> Iterator[list[str] | str]:
+    """The cells of each record, at last why there are none; `said` gets its lines, first those to be read `again`."""
+
+    def lines() -> Iterator[str]:
+        size = 0
+        while line := again.popleft() if again else file.readline(MAX_RECORD + 1):
+            size = len(line) if not said else size + len(line)
+            said.append(line)
+            if size > MAX_RECORD:
+                raise csv.Error(_UNCLOSED)
+            yield line
+
+    try:
+        for row in rows_of(lines(), body.dialect.marks, strict=True):
+            if len(said) > 1 and _are_rows(said, body):
+                yield "a cell that holds whole rows, so a quote too many? declare quote under read: if it is right"
+                return
+            yield row
+    except csv.Error as error:
+        said_so = str(error)
+        endless = said_so == _UNCLOSED or "unexpected end" in said_so or "larger than field limit" in said_so
+        yield _UNCLOSED if endless else f"not CSV: {error}"
+
+
+def _judged(line: int, row: list[str], said: list[str], body: Body) -> list[str] | Reject:
+    """The row if it is one."""
+    width = body.dialect.width
+    # A trailing delimiter is no field: DuckDB reads it so too
+    if len(row) == width + 1 and not row[-1]:
+        row.pop()
+    if len(row) != width:
+        return Reject(line=line, reason=f"Expected Number of Columns: {width} Found: {len(row)}", text=_text(said))
+    if any(map(_BROKEN.search, row)):
+        return Reject(line=line, reason="not UTF-8", text=_text(said))
+    return row
+
+
+def _are_rows(said: Sequence[str], body: Body) -> bool:
+    """Whether the lines of one record look each like a row: then a quote stands where none should."""
+    if body.dialect.trusted or body.dialect.width == 1:
+        return False
+    whole = [line.count(body.dialect.marks.delimiter) == body.dialect.width - 1 for line in said]
+    return whole[0] and whole[-1] and sum(whole) >= _ROWS_ALIKE * len(whole)
+
+
+def _may_follow(said: Sequence[str], body: Body) -> bool:
+    """Whether the lines after a quote that nothing closes are rows by themselves, or there are none."""
+    if len(said[-1]) > MAX_RECORD:
+        return False
+    ahead = [line for line in said[1 : _AHEAD + 1] if line.strip()]
+    whole = [line.count(body.dialect.marks.delimiter) >= body.dialect.width - 1 for line in ahead]
+    return not ahead or (body.dialect.width > 1 and sum(whole) >= _ROWS_ALIKE * len(whole))
+
+
+def _text(said: Sequence[str]) -> str:
+    text = "".join(line[:SHOWN] for line in said[:SHOWN])[:SHOWN]
+    return text.encode(errors="surrogateescape").decode(errors="replace").rstrip("\r\n")
+
+
+def _arrow(rows: list[list[str]], schema: pa.Schema) -> pa.RecordBatch:
+    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
+    arrays = [pa.array([cell or None for cell in column], pa.string()) for column in columns]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
