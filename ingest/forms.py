@@ -31,6 +31,8 @@ _COMMA = (
     "{x} >= '-0,' AND {x} < '-0-') AND {x} <> {y} AND strlen({x}) <= 16"
 )
 """No zeros before other digits, a comma, 15 digits at most: what the engine then takes for a number is that one."""
+POINT, COMMA = "{x}", "replace({x}, ',', '.')"
+"""How a number with this separator is written plainly."""
 _SECONDS = r":[0-5][0-9](\.[0-9]{1,6})?"
 
 
@@ -95,7 +97,7 @@ def number(
     `word` asks for a "decimal" or a "float"; None takes a decimal for few decimals and a float for many. In `grouped`
     numbers, thousands are set apart by spaces; in `exact` ones, decimals are always `scale`, which is proven faster.
     """
-    plain = "{x}" if separator == "." else "replace({x}, ',', '.')"
+    plain = POINT if separator == "." else COMMA
     plain = f"translate({plain}, '{_SPACES}', '')" if grouped else plain
     named = f"{'point' if separator == '.' else 'comma'}{', thousands set apart by spaces,' if grouped else ''}"
     fast, standard = separator == "," and not grouped, separator == "." and not grouped
@@ -123,6 +125,19 @@ def number(
             "decimal", sql_type, pattern, f"TRY_CAST({{y}} AS {sql_type})", why, plain, quick, standard=standard
         )
     return None
+
+
+def shortest(form: Form) -> Form:
+    """The form of the same numbers as floats, where the long ones are written as their nearest float is.
+
+    So programs write what they computed: `0.03333333333333333` is that float, and nothing of it is lost.
+    """
+    separator = "." if form.plain == POINT else ","
+    why = f"every value is a number with a decimal {'point' if separator == '.' else 'comma'}, written as a float is"
+    quick = "CAST({v} AS VARCHAR) = {y}" + ("" if separator == "." else " AND {x} <> {y}")
+    pattern = _digits(DIGITS_TO_SPARE, DOUBLE_DIGITS - DIGITS_TO_SPARE, separator, grouped=False)
+    standard = separator == "."
+    return Form("float", "DOUBLE", pattern, "TRY_CAST({y} AS DOUBLE)", why, form.plain, quick, standard=standard)
 
 
 def ungrouped(raw: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ingest import forms
@@ -20,6 +21,8 @@ _NAMING = 200
 """So many values are looked at for what they mean."""
 _NUMBERS = tuple((separator, re.compile(pattern), grouped) for separator, pattern, grouped in forms.NUMBERS)
 _AMBIGUOUS = re.compile(forms.AMBIGUOUS_THOUSANDS)
+_LETTERED = re.compile(r"[0-9]+([eE][0-9]+)?")
+_UNGROUPED = {forms.POINT, forms.COMMA}
 _SPACES = str.maketrans(dict.fromkeys(" \u00a0\u202f"))
 
 
@@ -36,11 +39,13 @@ def guess(column: SourceColumn, texts: Texts, markers: tuple[str, ...] | None) -
         form = number(values, None)
         if form is not None and (_are_thousands(values) or looks_like_code(column.name, []) is not None):
             return text(column, some)
+        if form is not None and form.plain in _UNGROUPED and all(map(_is_double, values)) and _is_long(values):
+            form = forms.shortest(form)
         meant = None if form is None else recognise(column.name, some)
         if form is not None and meant is not None and meant.semantic.base == "float":
             form = number(values, "float")
         if form is None or form.pattern in texts.broken:
-            form = forms.EXPONENT if _fits(forms.EXPONENT, values, texts.broken) else None
+            form = forms.EXPONENT if _fits(forms.EXPONENT, values, texts.broken) and not _bare(column, values) else None
     return text(column, some) if form is None else typed(column, texts, form, markers)
 
 
@@ -94,6 +99,22 @@ def _fits(form: Form, values: list[str], broken: set[str]) -> bool:
 
 def _are_codes(column: SourceColumn, values: list[str]) -> bool:
     return column.digits_are_text or looks_like_code(column.name, values) is not None
+
+
+def _bare(column: SourceColumn, values: list[str]) -> bool:
+    """Whether exponents may be letters of codes: no value has a point or a sign, or the name says codes."""
+    return all(map(_LETTERED.fullmatch, values)) or looks_like_code(column.name, []) is not None
+
+
+def _is_long(values: list[str]) -> bool:
+    """Whether some value has more digits than every float keeps."""
+    return any(sum(map(str.isdigit, value)) > forms.DOUBLE_DIGITS for value in values)
+
+
+def _is_double(value: str) -> bool:
+    """Whether the float that is nearest to a number is written as that number: computed values are."""
+    plain = value.replace(",", ".")
+    return Decimal(repr(float(plain))) == Decimal(plain)
 
 
 def _are_thousands(values: list[str]) -> bool:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _FIRST_ROWS = 20
 _TYPICAL = 0.9
 _MOSTLY = 0.75
+_ENOUGH = 60
 _SHOWN = 200
 _LOOKED_AT = 500
 """So many columns are enough to tell names from values."""
@@ -235,7 +236,8 @@ def _are_names(values: Sequence[str]) -> bool:
 
 def _kinds(rows: Sequence[tuple[str, ...]], width: int) -> list[str | None]:
     """The shape of each column's values, where it has one."""
-    return [kind_of([row[place] for row in rows if place < len(row)]) for place in range(width)]
+    some = rows[:_ENOUGH]
+    return [kind_of([row[place] for row in some if place < len(row)]) for place in range(width)]
 
 
 def kind_of(cells: Sequence[str]) -> str | None:

@@ -55,5 +55,9 @@ class Kept:
                 if form is not None:
                     yield form
             yield forms.EXPONENT
+            for separator in ".,":
+                form = forms.number(1, 0, separator, "float")
+                if form is not None:
+                    yield forms.shortest(form)
         else:
             yield from (form for form in forms.FIXED if form.sql_type == self.sql_type)

@@ -158,10 +158,22 @@ def _is_unquoted(head: str, marks: Marks, *, cut: bool) -> bool:
     delimiter = re.escape(marks.delimiter)
     if re.search(rf"(?:^|{delimiter}){marks.quote}", head, re.MULTILINE) is None:
         return False
-    if re.search(wrapped(marks.quote, delimiter), head, re.MULTILINE) is not None:
+    if re.search(wrapped(marks.quote, delimiter), head, re.MULTILINE) is not None or _closes(head, marks, cut=cut):
         return False
     widths = {len(row.cells) for row in read_rows(head, replace(marks, quote="", escape=None), cut=cut)}
     return len(widths) == 1 and widths != {1}
+
+
+def _closes(head: str, marks: Marks, *, cut: bool) -> bool:
+    """Whether every quote that opens a cell closes it, and all rows are as wide so."""
+    widths: set[int] = set()
+    try:
+        for cells in rows_of(io.StringIO(head, newline=""), marks, strict=True):
+            widths.add(len(cells) or max(widths, default=0))
+    except csv.Error as error:
+        if not (cut and "unexpected end" in str(error)):
+            return False
+    return len(widths - {0}) == 1 and widths != {1}
 
 
 def _with(head: str, delimiter: str, quote: str, escape: str | None, *, cut: bool) -> tuple[Marks, list[Row]]:
@@ -178,14 +190,16 @@ def _found(head: str, quote: str, escape: str | None, *, cut: bool) -> tuple[Mar
     """The marks with the delimiter under which the most rows have the same width and the cells look whole.
 
     Of two as good, the one with the widest rows. A rare one is it only if it parts nearly every row alike, a column of
-    numbers or codes comes of it, and no usual one does as well but by decimal commas.
+    numbers or codes comes of it, and no usual one stands in every line or does as well but by decimal commas.
     """
     tried = [_with(head, delimiter, quote, escape, cut=cut) for delimiter in _DELIMITERS if delimiter in head]
     worth = [_worth(rows, marks.delimiter) for marks, rows in tried]
     share, width = max(worth, default=(0.0, 0))
     best = None if width <= 1 else tried[worth.index((share, width))]
     decimal = best is not None and best[0].delimiter == "," and re.search(r"[^0-9],|,[^0-9]", head) is None
-    if share < _ALIKE or decimal:
+    lines = [line for line in head.splitlines() if line.strip()]
+    everywhere = any(all(usual in line for line in lines) for usual in _DELIMITERS)
+    if (share < _ALIKE and not everywhere) or decimal:
         for rare in filter(head.__contains__, _RARE):
             marks, rows = _with(head, rare, quote, escape, cut=cut)
             wide, alike = _alike(rows)

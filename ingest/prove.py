@@ -102,10 +102,10 @@ def prove(
 
 def _pass(table: Table, typings: list[Typing], stage: Stage) -> StagedTable | None:
     """One pass over all rows; None if a guessed type did not hold."""
-    statements = [
-        f"SELECT * EXCLUDE ({beside}) FROM ({typed})" if beside else typed
-        for typed, beside in _in_turn(table, typings)  # noqa: S608
-    ]
+    statements = []
+    for typed, beside in _in_turn(table, typings):
+        rest = f"SELECT * EXCLUDE ({beside}) FROM ({typed})"  # noqa: S608
+        statements.append(rest if beside else typed)
     try:
         if len(statements) > 1:
             return stage(lambda path: write_beside(table.con, statements, path, copy_sql))

@@ -34,6 +34,10 @@ def column(folder, values: list[str], name: str = "v", **resource: object) -> tu
         (["48.856614", "2.3522219"], "float"),
         (["1e3", "2.5"], "float"),
         (["43.190533000000002", "5.6"], "decimal(18,15)"),
+        (["0.03333333333333333", "0.5", "-12"], "float"),
+        (["0.1000000000000000055511151231257827", "5.6"], "decimal(38,34)"),
+        (["2E3", "1E10"], "text"),
+        (["1E1", "7"], "text"),
         (["oui", "NON"], "boolean"),
         (["true", "false", "peut-être"], "text"),
         (["2024-01-31", "2024-02-29"], "date"),
@@ -93,6 +97,15 @@ def test_only_declared_markers_count_where_some_are_declared(folder):
     assert receipt["columns"][1]["type"] == "text"
     folder.bring("n;v\n1;-999\n2;3\n", read={"missing": ["-999"]})
     assert folder.rows(columns="v, v_marker") == [(None, "-999"), (3, None)]
+
+
+def test_what_a_spreadsheet_made_of_codes_stays_as_it_is_written(folder):
+    assert column(folder, ["2.13002E+13", "2.13003E+13"], "siret") == ("text", ["2.13002E+13", "2.13003E+13"])
+
+
+def test_a_computed_value_keeps_the_digits_of_its_float(folder):
+    texts = ["0.03333333333333333", "3.3333333333333335", "0.5"]
+    assert [repr(value) for value in column(folder, texts)[1]] == texts
 
 
 def test_a_marker_in_a_declared_column_is_kept_beside_and_rejects_no_row(folder):

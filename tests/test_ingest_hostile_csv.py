@@ -7,6 +7,8 @@ import json
 
 import pytest
 
+from ingest.wide import MOST_COLUMNS
+
 BASE = "code;nom;montant\n76351;Le Havre;12\n76540;Rouen;7\n27229;Évreux;9\n14118;Caen;3\n"
 ROWS = [("76351", "Le Havre", 12), ("76540", "Rouen", 7), ("27229", "Évreux", 9), ("14118", "Caen", 3)]
 NOTE = "a note below the table"
@@ -356,3 +358,23 @@ def test_a_date_of_two_digit_years_is_one_only_where_it_is_declared(folder):
 def test_a_cell_of_a_megabyte_is_read(folder):
     folder.bring("n;v\n1;" + "é" * 500_000 + "\n2;b\n")
     assert folder.rows("jeu.t", "length(v)") == [(500_000,), (1,)]
+
+
+def test_a_table_wider_than_the_engine_writes_at_once_is_put_together(folder):
+    width = 2500
+    rows = [
+        [f"texte {place}" if place % 3 == 0 else str(number + place) for place in range(width)] for number in (7, 8)
+    ]
+    lines = [[f"c{place}" for place in range(width)], *rows, ["trop", "court"]]
+    receipt = folder.bring("\n".join(map(";".join, lines)) + "\n", columns={"c2498": {"type": "integer"}})
+    assert (receipt["rows_out"], [line for line, _ in told(receipt)]) == (2, [4])
+    assert folder.rows("jeu.t", "c0, c1, c1000, c2498") == [
+        ("texte 0", 8, 1007, 2505),
+        ("texte 0", 9, 1008, 2506),
+    ]
+
+
+def test_more_columns_than_a_table_may_have_are_refused(folder):
+    header = ";".join(f"c{place}" for place in range(MOST_COLUMNS + 1))
+    said = folder.bring(f"{header}\n" + ";" * MOST_COLUMNS + "\n")
+    assert f"{MOST_COLUMNS + 1} columns; at most {MOST_COLUMNS} are read" in said

@@ -19,6 +19,7 @@ from ingest.notes import notes_below
 from ingest.readers.careful import MAX_RECORD, SHOWN, Body, columns_of, lines_of, read_carefully, told
 from ingest.readers.records import count_records
 from ingest.table import Table, UnsureError
+from ingest.wide import MOST_COLUMNS
 from policies.editions import literal
 from policies.errors import ReadingError
 
@@ -47,6 +48,11 @@ def read_csv(path: Path, reading: Reading, desk: Desk) -> Tables:
 def _open(path: Path, reading: Reading, desk: Desk, *, sure: bool) -> Table:
     """The fast reading if there is one; where it is in doubt, `careful` has a surer one."""
     dialect = detect(path, reading, sure=sure)
+    if dialect.width > MOST_COLUMNS:
+        raise ReadingError(
+            f"{path}: a table of {dialect.width} columns; at most {MOST_COLUMNS} are read: "
+            "write columns that mean the same as rows"
+        )
     body = _without_notes(_body(path, dialect, desk, native=not sure), desk)
     # In a file of one column DuckDB takes blank lines for rows: there the careful reader is the only one
     if dialect.width == 1 or dialect.width > _WIDE or not dialect.marks.plain:
