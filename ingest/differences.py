@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import duckdb
 
+from ingest.markers import SUFFIX
 from policies.editions import literal, quoted
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     from catalog.lake import ServedColumn
 
+_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _PROBE = 1000
 _ALIKE = 0.8
 """Of so many values of a column that is gone, this share stands in the new column too: the same column, renamed."""
@@ -31,7 +34,8 @@ class Shape:
 def differences(before: Shape, after: Shape, *, max_drop: float | None, types: bool) -> tuple[str, ...]:
     """Each difference in a sentence: columns gone, new, renamed or retyped, and rows down by more than `max_drop`.
 
-    `max_drop` None: the rows are not compared; `types` False: neither are the columns' types.
+    `max_drop` None: the rows are not compared; `types` False: neither are the columns' types. A decimal that holds more
+    digits than before, and the first markers of a column in one beside it, are no difference: no value is another.
     """
     had, has = ({column.name: column.type for column in one.columns} for one in (before, after))
     said = _renamed_gone_new(before, after)
@@ -39,7 +43,7 @@ def differences(before: Shape, after: Shape, *, max_drop: float | None, types: b
         said += [
             f"the column {name!r} was {had[name]} and is {has[name]}"
             for name in had
-            if name in has and had[name] != has[name]
+            if name in has and had[name] != has[name] and not _wider(had[name], has[name])
         ]
     if max_drop is not None and after.rows < before.rows * (1 - max_drop):
         share = 1 - after.rows / before.rows
@@ -59,7 +63,17 @@ def _renamed_gone_new(before: Shape, after: Shape) -> list[str]:
         else:
             come.remove(other)
             said.append(f"the column {name!r} is gone and {other!r} is new: probably renamed")
+    come = [name for name in come if not (name.endswith(SUFFIX) and name.removesuffix(SUFFIX) in old)]
     return [*said, *(f"the column {name!r} is new" for name in come)]
+
+
+def _wider(had: str, has: str) -> bool:
+    """Whether every decimal of the one type is one of the other."""
+    old, new = _DECIMAL.fullmatch(had), _DECIMAL.fullmatch(has)
+    if old is None or new is None:
+        return False
+    (digits, scale), (more, longer) = ((int(one[1]), int(one[2])) for one in (old, new))
+    return longer >= scale and more - longer >= digits - scale
 
 
 def _same(before: Shape, name: str, after: Shape, other: str) -> bool:

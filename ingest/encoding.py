@@ -167,10 +167,12 @@ def _fit(before: str, sign: str, after: str) -> int:
     if sign in _BESIDE:
         return 1
     if not (in_word and sign.isalpha()):
-        return -2 if in_word else -int(sign.isalpha())
+        box = "\u2500" <= sign <= "\u259f"
+        return -6 if box else -2 if in_word else -int(sign.isalpha())
     lower_in_capitals = sign.islower() and after.isupper()
-    capital_in_word = sign.isupper() and before.islower()
+    capital_in_word = sign.isupper() and before.isalpha() and (before.islower() or after.islower())
     if lower_in_capitals or capital_in_word:
         return -2
-    # In French, à and ù end words
-    return 3 if sign in _FRENCH and not (sign in "àùÀÙ" and after.isalpha()) else 1
+    # In French, à and ù end words, and hardly any begins with another small letter than é
+    odd = (sign in "àùÀÙ" and after.isalpha()) or (sign in "èêëîïôöûü" and not before.isalpha())
+    return 3 if sign in _FRENCH and not odd else 1

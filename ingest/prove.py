@@ -175,7 +175,8 @@ def copy_sql(statement: str, path: Path) -> str:
 def _rejects(table: Table, typings: list[Typing]) -> list[Reject]:
     """What could not be read as a row, and what was left out because it breaks what is declared, by line."""
     unread = table.rejects()  # of the pass just made: any other scan comes after
-    statement = refused_sql(table, typings)
+    some = typings if len(typings) <= AT_ONCE else [one for one in typings if one.declared or one.checks]
+    statement = refused_sql(table, some)
     refused = [] if statement is None else table.con.execute(statement).fetchall()
     lines = table.line_of([number for number, _, _ in refused]) if refused else []
     left_out = [Reject(line=line, reason=why, text=text) for line, (_, why, text) in zip(lines, refused, strict=True)]

@@ -136,6 +136,8 @@ def test_records_are_counted_by_quotes_and_line_ends_across_chunks(tmp_path, mon
         ("nom;v\nCœur;1\nl’été;2\n", "cp1252"),
         ("nom;v\nÉTÉ;1\nHAÏTI;2\n", "mac_roman"),
         ("nom;v\nÉTÉ;1\nNoël;2\n", "cp850"),
+        ("nom;v\nRésidence;1\nB;3\n", "cp850"),
+        ("nom;v\nÉvreux;1\nB;3\n", "cp850"),
     ],
 )
 def test_among_legacy_encodings_the_one_that_makes_words_is_taken(folder, text, encoding):
