@@ -137,15 +137,15 @@ class Reading(Model):
 
     `table` chooses one of the tables of a file that holds several: a sheet, a layer, a file in an archive. `header_row`
     is the line or row of the names, 0 where there is none, and `header_rows` how many they take. `records` is the path
-    to the records of a JSON or XML document. `crs` says in what system coordinates are, where the file does not.
-    `missing` are the markers that stand for a missing or secret value.
+    to the records of a JSON or XML document. An empty `quote` says that there are none. `crs` says in what system
+    coordinates are, where the file does not. `missing` are the markers that stand for a missing or secret value.
     """
 
     format: Format | None = None
     table: str | None = None
     encoding: str | None = None
-    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
-    quote: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
+    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=4)] | None = None
+    quote: Annotated[str, StringConstraints(max_length=1)] | None = None
     escape: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
     header_row: Annotated[int, Field(ge=0)] | None = None
     header_rows: Annotated[int, Field(ge=1, le=5)] = 1
