@@ -6,6 +6,7 @@ import codecs
 import itertools
 import re
 from collections import Counter
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,6 +58,13 @@ def detect_encoding(path: Path, *, sure: bool = True) -> str:
 
 def high_bytes(path: Path) -> frozenset[int]:
     """Which bytes past ASCII the file has."""
+    state = path.stat()
+    return _high_bytes(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _high_bytes(path: Path, _size: int, _changed: int) -> frozenset[int]:
+    """Asked for twice of one file: to find its encoding, and whether the engine can read it so."""
     counts = np.zeros(256, np.int64)
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
