@@ -31,6 +31,7 @@ class Desk:
     scratch: Path
     settings: IngestSettings
     aside: ThreadPoolExecutor
+    _views: list[str] = field(default_factory=list, init=False, repr=False)
     _numbers: Iterator[int] = field(default_factory=itertools.count, init=False, repr=False)
 
     def path(self, name: str) -> Path:
@@ -41,14 +42,13 @@ class Desk:
         """The name under which the connection knows the Arrow table from now on."""
         name = f"desk_{next(self._numbers)}"
         self.con.register(name, table)
+        self._views.append(name)
         return name
 
     def clear(self) -> None:
         """Take everything off the desk, for the next file."""
-        for (name,) in self.con.execute(
-            "SELECT view_name FROM duckdb_views() WHERE view_name LIKE 'desk_%'"
-        ).fetchall():
-            self.con.unregister(name)
+        while self._views:
+            self.con.unregister(self._views.pop())
         for path in self.scratch.iterdir():
             path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
 

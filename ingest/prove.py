@@ -243,8 +243,10 @@ def _meaning(
     """The word of the column's type and why: the semantic one, if every value that was written is one."""
     if typing.semantic is None:
         return _word(typing), typing.why
-    if texts is not None and texts.whole and typing.form is None and all(map(typing.semantic.valid, texts.values)):
-        return typing.semantic.word, typing.why
+    if texts is not None and texts.whole:
+        valued = [value for value in texts.values if value not in typing.markers]
+        if all(map(typing.semantic.valid, valued)):
+            return typing.semantic.word, typing.why
     name, file = quoted(typing.column.name), literal(staged.path)
     values = f"SELECT {name} AS x FROM read_parquet({file})"  # noqa: S608
     if typing.semantic.base == "float":
