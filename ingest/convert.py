@@ -18,10 +18,11 @@ from catalog.lake import StagedTable
 from ingest.desk import open_desk
 from ingest.formats import tables_in
 from ingest.prove import copy_sql, prove
-from ingest.sources import fetched_file
+from ingest.sources import fetched_file, stamp_of
+from ingest.table import only
 from ingest.typed import clean_sql
 from policies.editions import literal
-from policies.errors import DatalabError, UsageError
+from policies.errors import DatalabError, SourceError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -78,8 +79,9 @@ def _file(
         yield Converted(file=file, table="", error=f"{file}: is a folder; name the files in it: {file}/*")
         return
     try:
+        stamp = stamp_of(file)
         hashed = desk.meanwhile(partial(fetched_file, file, file.name, str(file)))
-        tables = tables_in(file, file.name, reading, desk)
+        tables = only(tables_in(file, file.name, reading, desk), reading.table)
         stem = _stem(file)
         if len(tables) > 1:
             (out / stem).mkdir(exist_ok=True)
@@ -94,7 +96,7 @@ def _file(
         try:
             if target in written:
                 raise UsageError(f"{target} is already made of {written[target]}; write to another folder")
-            yield _table(hashed, name, opened, target, reading, desk)
+            yield _table(hashed, stamp, name, opened, target, reading, desk)
             written[target] = file
         except (DatalabError, duckdb.Error, OSError) as error:
             yield Converted(file=file, table=name, error=_placed(error, file, name))
@@ -102,6 +104,7 @@ def _file(
 
 def _table(
     hashed: Callable[[], Fetched],
+    stamp: tuple[int, int],
     name: str,
     opened: Callable[[], Table],
     target: Path,
@@ -118,6 +121,8 @@ def _table(
 
     proven = prove(table, {}, stage, markers=reading.missing, may_be_empty=True)
     fetched = hashed()
+    if {fetched.parts[0].stamp, stamp_of(fetched.parts[0].path)} != {stamp}:
+        raise SourceError("the file changed while it was read; try again")
     if target.suffix == ".csv":
         desk.con.execute(f"COPY ({clean_sql(proven.table, proven.typings)}) TO {literal(clean)} (HEADER)")
     elif any(column.type == GEOMETRY for column in proven.served):

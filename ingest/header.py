@@ -203,7 +203,8 @@ def _is_data(row: Row, below: Sequence[tuple[str, ...]], width: int) -> bool:
     said = [(cell, kind) for cell, kind in typed if cell and not is_marker(cell, None)]
     alike = [cell for cell, kind in said if shape_of(cell) == kind]
     if not typed:
-        others = [{one[place].strip() for one in below} for place in range(len(cells))]
+        # A file put together of several has its header, and the mark before it, again
+        others = [{one[place].strip("\ufeff \t") for one in below} for place in range(len(cells))]
         again = [bool(cell) and cell in others[place] for place, cell in enumerate(cells)]
         return any(again) and not all(again) and len(below) > 1
     if not alike or _are_names(alike):

@@ -71,14 +71,22 @@ Tables: TypeAlias = "dict[str, Callable[[], Table]]"
 
 def chosen(tables: Tables, name: str | None) -> Table:
     """The table of that name, or the only one. Raises ReadingError if there is none, or a choice must be made."""
-    if name is not None:
-        if name not in tables:
-            raise ReadingError(f"no table {name!r} in the file; {suggest(name, list(tables))}")
-        return tables[name]()
+    tables = only(tables, name)
     if len(tables) != 1:
         named = ", ".join(repr(one) for one in tables)
         raise ReadingError(f"the file holds {len(tables)} tables: {named}; choose one: read: {{table: …}}")
     return next(iter(tables.values()))()
+
+
+def only(tables: Tables, name: str | None) -> Tables:
+    """The table of that name alone, or all where none is named. Raises ReadingError if there is none of that name."""
+    if name is None:
+        return tables
+    if name not in tables:
+        known = [one for one in tables if one]
+        advice = suggest(name, known) if known else "it holds one table, which has no name"
+        raise ReadingError(f"no table {name!r} in the file; {advice}")
+    return {name: tables[name]}
 
 
 def lake_names(names: Iterable[str]) -> list[str]:

@@ -10,6 +10,11 @@ import zipfile
 import pyarrow.parquet as pq
 import pytest
 
+from catalog.model import Reading
+from ingest.convert import convert as convert_files
+from ingest.prove import prove
+from ingest.settings import IngestSettings
+
 TEXT = (
     "insee;date;montant;taux;actif;effectif\n01001;31/12/2023;1 234,50;0.5;oui;12\n2A004;01/02/2024;7,00;0.25;non;s\n"
 )
@@ -130,3 +135,26 @@ def test_a_folder_that_cannot_be_written_to_is_named(datalab, tmp_path):
     done = datalab("convert", str(path), "--out", str(path))
     assert done.code == 1
     assert f"{path}: cannot be made a folder" in done.err
+
+
+def test_a_table_that_the_file_has_not_is_an_error(convert, tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("a;b\n1;2\n")
+    done = convert(path, "--read", "{table: Feuil1}")
+    assert done.code == 1
+    assert "no table 'Feuil1' in the file; it holds one table, which has no name" in done.err
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "x.csv"
+    path.write_text("a;b\n1;2\n")
+
+    def grows(*arguments, **named):
+        proven = prove(*arguments, **named)
+        path.write_text("a;b\n1;2\n3;4\n")
+        return proven
+
+    monkeypatch.setattr("ingest.convert.prove", grows)
+    (converted,) = convert_files([path], tmp_path / "out", "parquet", Reading(), IngestSettings())
+    assert "the file changed while it was read" in converted.error
+    assert not (tmp_path / "out/x.parquet").exists()

@@ -240,3 +240,20 @@ def test_french_money_is_a_decimal(folder):
 def test_a_declared_encoding_that_does_not_hold_is_an_error_that_says_so(folder, encoding):
     content = "nom;n\n" + "abcdefghijk;1\n" * 30_000 + "HAÏTI;2\n"
     assert f"cannot be read as {encoding}" in folder.bring(content, read={"encoding": encoding})
+
+
+@pytest.mark.parametrize("cell", ["ligne1\nligne2 ; fin", 'dit ""Aisne""\nligne2 ; fin'])
+def test_a_quoted_last_cell_of_two_lines_is_one_cell_though_both_lines_are_as_wide(folder, cell):
+    receipt = folder.bring("nom;obs\n" + f'V0;"{cell}"\n' * 20)
+    assert (receipt["dialect"]["quote"], receipt["rows_out"]) == ('"', 20)
+    assert folder.rows()[0] == ("V0", cell.replace('""', '"'))
+
+
+def test_no_space_is_the_delimiter_where_a_semicolon_stands_in_every_line(folder):
+    receipt = folder.bring("nom;obs\n" + "V0;texte libre, suite\n" * 15 + "V1;texte libre; suite\n" * 5)
+    assert (receipt["dialect"]["delimiter"], receipt["dialect"]["header_row"]) == (";", 1)
+    assert (receipt["rows_out"], receipt["rejected"]) == (15, 5)
+
+
+def test_a_header_that_stands_again_after_a_mark_is_still_the_header(folder):
+    assert folder.bring("a;b\nx;y\n\ufeffz;t\n\ufeffa;b\nu;v\n")["dialect"]["header_row"] == 1

@@ -34,6 +34,7 @@ _BATCH_CELLS = 4_000_000
 _READ_ANEW = 256 * 2**20
 """So many characters may be read again because of quotes that close nothing."""
 _AHEAD = 20
+_ROWS_PROVE = 3
 _ROWS_ALIKE = 0.8
 _BROKEN = re.compile("[\ud800-\udfff]")
 _UNCLOSED = "a quote is opened here and never closed"
@@ -197,8 +198,11 @@ def _judged(line: int, row: list[str], said: list[str], body: Body) -> list[str]
 
 
 def _are_rows(said: Sequence[str], body: Body) -> bool:
-    """Whether the lines of one record look each like a row: then a quote stands where none should."""
-    if body.dialect.trusted or body.dialect.width == 1:
+    """Whether the lines of one record look each like a row: then a quote stands where none should.
+
+    Two lines prove nothing: the quote that opens on the one and closes on the other makes a good record of them.
+    """
+    if body.dialect.trusted or body.dialect.width == 1 or len(said) < _ROWS_PROVE:
         return False
     whole = [line.count(body.dialect.marks.delimiter) == body.dialect.width - 1 for line in said]
     return whole[0] and whole[-1] and sum(whole) >= _ROWS_ALIKE * len(whole)
