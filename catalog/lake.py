@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from catalog import deltalog
 from catalog.deltalog import COLUMNS, RECEIPT
-from catalog.model import Stored
+from catalog.receipt import Stored
 from policies.errors import LakeError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from catalog import upkeep
-from catalog.model import Receipt
+from catalog.receipt import Receipt
 from catalog.settings import LakeSettings
 from ingest.editions import Raw, Workshop, commit_editions, stage_editions
 from ingest.settings import IngestSettings

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from catalog.lake import Served, StagedTable
-    from catalog.model import Receipt, Reject
+    from catalog.receipt import Receipt, Reject
     from ingest.before import Before, Job
 
 REJECTS = (

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from catalog.lake import ServedColumn, sync_filesystem
-from catalog.model import Receipt, Stored
+from catalog.receipt import Receipt, Stored
 from policies.errors import LakeError
 
 if TYPE_CHECKING:

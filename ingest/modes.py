@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from catalog.lake import ServedColumn
-from catalog.model import Reject
+from catalog.receipt import Reject
 from ingest.prove import copy_sql
 from ingest.typed import refused_sql
 from policies.document import suggest
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from catalog.lake import StagedTable
-    from catalog.model import Receipt
+    from catalog.receipt import Receipt
     from ingest.prove import Proven, Stage
 
 _SHOWN = 10_000

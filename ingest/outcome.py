@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from catalog.model import Receipt
+    from catalog.receipt import Receipt
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from policies.errors import ReadingError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from catalog.model import Reject
+    from catalog.receipt import Reject
 
 
 def together(parts: list[tuple[str, Table]]) -> Table:

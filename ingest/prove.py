@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from catalog.lake import ServedColumn, StagedTable
-from catalog.model import ProvenColumn, Reject
+from catalog.receipt import ProvenColumn, Reject
 from ingest.columns import choose_all, undeclared
 from ingest.evidence import AT_ONCE, Texts, sample
 from ingest.forms import blank

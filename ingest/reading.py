@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from catalog.lab import Lab
     from catalog.lake import Served
-    from catalog.model import Receipt, Resource
+    from catalog.model import Resource
+    from catalog.receipt import Receipt
     from ingest.before import Job
     from ingest.desk import Desk
     from ingest.sources import Fetched

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from catalog.model import Receipt
+from catalog.receipt import Receipt
 from ingest.verdict import named
 from policies.errors import LakeError, UsageError
 from policies.model import RAW

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from catalog.lake import Served
-    from catalog.model import Receipt, Resource
+    from catalog.model import Resource
+    from catalog.receipt import Receipt
     from ingest.before import Before, Job
     from ingest.commit import Made
     from ingest.sources import Fetched

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from catalog.model import Receipt
+from catalog.receipt import Receipt
 from ingest import held, review
 from ingest.before import opened
 from ingest.commit import Made, base_of, commit, rejects_table

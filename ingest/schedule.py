@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 from pydantic import ValidationError
 
-from catalog.model import REFRESHES, Stored
+from catalog.model import REFRESHES
+from catalog.receipt import Stored
 from ingest.jobs import Task
 from ingest.settings import IngestSettings
 

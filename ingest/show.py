@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from catalog.model import Receipt
+    from catalog.receipt import Receipt
     from ingest.held import Held
     from ingest.outcome import Outcome
     from ingest.schedule import Planned

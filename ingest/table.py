@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from catalog.model import Reject
+    from catalog.receipt import Reject
     from ingest.typings import Declared
 
 

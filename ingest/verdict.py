@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
-from catalog.model import Accepted
+from catalog.receipt import Accepted
 from ingest import held
 from ingest.before import opened
 from ingest.commit import Made, commit

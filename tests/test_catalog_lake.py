@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from catalog import upkeep
 from catalog.lake import Current, Lake, ServedColumn
-from catalog.model import Receipt
+from catalog.receipt import Receipt
 from catalog.settings import LakeSettings
 from policies.errors import LakeError
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from catalog.model import Reject
+from catalog.receipt import Reject
 from ingest.marks import rows_of
 from ingest.table import SourceColumn, Table, lake_names
 from policies.editions import literal

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from catalog.model import Reject
+from catalog.receipt import Reject
 from ingest.dialect import detect
 from ingest.encoding import LARGE, high_bytes
 from ingest.notes import notes_below

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from catalog.model import Reject
+from catalog.receipt import Reject
 from ingest.table import SourceColumn, lake_names
 from policies.editions import literal, quoted
 from policies.errors import ReadingError

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import ijson
 
-from catalog.model import Reject
+from catalog.receipt import Reject
 from ingest.geometry import LONLAT, projection
 from ingest.markup import text_encoding
 from ingest.readers.flat import SHOWN

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from catalog.model import Reading, Reject
+    from catalog.model import Reading
+    from catalog.receipt import Reject
     from ingest.desk import Desk
     from ingest.table import Table, Tables
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from xml.etree.ElementTree import Element
 
-    from catalog.model import Reading, Reject
+    from catalog.model import Reading
+    from catalog.receipt import Reject
     from ingest.desk import Desk
     from ingest.table import Table, Tables
 

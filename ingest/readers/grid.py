@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from catalog.model import Reject
+from catalog.receipt import Reject
 from ingest.header import Header, Row, find_header
 from ingest.readers.cells import lines_of
 from ingest.table import SourceColumn, Table, lake_names

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import ijson
 
-from catalog.model import Reject
+from catalog.receipt import Reject
 from ingest.markup import text_encoding
 from ingest.readers.flat import MAX_RECORD, SHOWN, Bare, Flat, Row, json_text, write_flat
 from ingest.readers.jsonlists import RecordList, chosen_list, lists_in

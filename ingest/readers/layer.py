@@ -9,7 +9,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from catalog.model import Reject
+from catalog.receipt import Reject
 from ingest.geometry import Places
 from ingest.readers.flat import SHOWN, write_flat
 from ingest.table import SourceColumn, Table, lake_names

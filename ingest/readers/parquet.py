@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from catalog.model import Reject
+from catalog.receipt import Reject
 from ingest.geometry import Places, projection
 from ingest.table import SourceColumn, Table, lake_names
 from policies.editions import literal, quoted

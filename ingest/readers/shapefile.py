@@ -19,7 +19,7 @@ from pyogrio._ogr import _register_drivers
 from pyogrio.errors import DataLayerError, DataSourceError
 from pyogrio.raw import open_arrow
 
-from catalog.model import Reject
+from catalog.receipt import Reject
 from ingest.archive import packing_of, unpack
 from ingest.geometry import projection
 from ingest.readers.dbf import Dbf, deleted, open_dbf, values_of

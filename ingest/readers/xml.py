@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
-from catalog.model import Reject
+from catalog.receipt import Reject
 from ingest.readers.flat import MAX_DEPTH, MAX_RECORD, SHOWN, Bare, Row, json_text, write_flat
 from ingest.table import Table
 from policies.document import suggest
