@@ -50,7 +50,8 @@ class Receipt(Stored):
     `rows_in` is counted apart from the reading, so `rows_in == rows_out + rejected` proves that no row was lost.
     In the modes append and merge the table then has `rows_total == rows_before + rows_out - rows_replaced` rows, and
     its rejects `rejects_total`; None stands for `rows_out` and `rejected`. `content` names all that is in the table,
-    None where that is these bytes alone. `layout` is raised when a field changes its meaning.
+    None where that is these bytes alone. `notes` are sentences on what was kept and may mislead. `layout` is raised
+    when a field changes its meaning.
     """
 
     layout: int = 1
@@ -70,6 +71,7 @@ class Receipt(Stored):
     rejected: int
     rejects: tuple[Reject, ...] = ()
     columns: tuple[ProvenColumn, ...] = ()
+    notes: tuple[str, ...] = ()
     reading: str
     seconds: float = 0.0
     mode: str = "snapshot"

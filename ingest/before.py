@@ -31,13 +31,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One ingest of a dataset. What it goes by is read once: a change meanwhile is for the next ingest."""
+    """One ingest of a dataset. What it goes by is read once: a change meanwhile is for the next ingest.
+
+    `territory` is where the descriptor says that the data lie: west, south, east, north.
+    """
 
     lab: Lab
     slug: str
     resources: dict[str, Resource]
     policy: Policy | None
     settings: IngestSettings
+    territory: tuple[float, float, float, float]
     say: Callable[[str], None]
 
     @property
@@ -82,12 +86,14 @@ def opened(lab: Lab, slug: str, say: Callable[[str], None]) -> Iterator[tuple[Jo
     Raises DatalabError if the descriptor, the policy or a setting is wrong, another job holds the dataset, or the disk
     refuses to mend or sweep it.
     """
+    dataset = lab.dataset(slug)
     job = Job(
         lab=lab,
         slug=slug,
-        resources=lab.dataset(slug).resources,
+        resources=dataset.resources,
         policy=lab.policy(slug),
         settings=lab.section("ingest", IngestSettings),
+        territory=dataset.spatial.bbox,
         say=say,
     )
     wanted = {

@@ -26,7 +26,7 @@ from ingest.schedule import alone, due_tasks, planned, record
 from ingest.settings import IngestSettings
 from ingest.show import outcome_table, receipt_sheets, review_table, schedule_table
 from policies.document import parse_yaml
-from policies.errors import DatalabError, UsageError
+from policies.errors import DatalabError, DocumentError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,7 +73,11 @@ def ingest_command(
     if everything and datasets:
         raise UsageError(f"--all brings in every dataset: name {', '.join(datasets)}, or say --all")
     tasks = [Task(slug) for slug in dict.fromkeys(datasets or lab.slugs)]
-    _report(list(_run(lab, tasks, jobs, dask_address)), [])
+    over = []
+    for done in _run(lab, tasks, jobs, dask_address):
+        record(lab, done, dt.datetime.now(dt.UTC))
+        over.append(done)
+    _report(over, [])
 
 
 @app.command("schedule")
@@ -187,7 +191,10 @@ def convert_command(
     x.csv becomes OUT/x.parquet and OUT/x.receipt.json; a file of several tables a folder OUT/x/ with one file a table.
     A file that fails is named on stderr and stops no other; then the exit code is 1.
     """
-    reading = parse_yaml(read, "--read", Reading)
+    try:
+        reading = parse_yaml(read, "--read", Reading)
+    except DocumentError as error:
+        raise UsageError(str(error)) from None
     tables = rows = rejected = failed = 0
     columns = (TextColumn("{task.completed}/{task.total}"), BarColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -234,6 +241,7 @@ def _tell(console: Console, outcome: Outcome) -> None:
     notes = [
         *(f"repaired: {one}" for one in outcome.repaired),
         *(outcome.reasons if outcome.status == "refused" else ()),
+        *(outcome.notes if outcome.status == "ingested" else ()),
     ]
     console.print(
         "\n".join([said, *(f"           {note}" for note in notes)]), highlight=False, markup=False, soft_wrap=True

@@ -153,6 +153,7 @@ def _receipt(fetched: Fetched, proven: Proven, seconds: float) -> dict[str, Any]
             "first": [reject.model_dump() for reject in proven.rejects[:_SHOWN_REJECTS]],
         },
         "columns": [column.model_dump() for column in proven.columns],
+        "notes": list(proven.notes),
         "seconds": round(seconds, 3),
     }
 

@@ -7,16 +7,18 @@ import itertools
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import pyarrow as pa
 
+    from ingest.geometry import Box
     from ingest.settings import IngestSettings
 
 
@@ -25,12 +27,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Desk:
-    """One job's desk. What is put on it lies there, under a name of its own, until the job is over."""
+    """One job's desk. What is put on it lies there, under a name of its own, until the job is over.
+
+    `territory` is where what is read is said to lie, by who says so.
+    """
 
     con: duckdb.DuckDBPyConnection
     scratch: Path
     settings: IngestSettings
     aside: ThreadPoolExecutor
+    territory: Mapping[str, Box] = field(default_factory=dict)
     _views: list[str] = field(default_factory=list, init=False, repr=False)
     _numbers: Iterator[int] = field(default_factory=itertools.count, init=False, repr=False)
 
@@ -58,11 +64,13 @@ class Desk:
 
 
 @contextlib.contextmanager
-def open_desk(scratch: Path, settings: IngestSettings) -> Iterator[Desk]:
+def open_desk(
+    scratch: Path, settings: IngestSettings, territory: Mapping[str, Box] = MappingProxyType({})
+) -> Iterator[Desk]:
     """A desk whose passing files lie in `scratch`, which is there and is the caller's to take away."""
     with duckdb.connect() as con, ThreadPoolExecutor(1) as aside:
         con.execute("SET TimeZone = 'UTC'")
         con.execute("SET temp_directory = ?", [str(scratch / "spill")])
         con.execute("SET memory_limit = ?", [f"{settings.memory_mb}MB"])
         con.execute("SET enable_progress_bar = false")
-        yield Desk(con=con, scratch=scratch, settings=settings, aside=aside)
+        yield Desk(con=con, scratch=scratch, settings=settings, aside=aside, territory=territory)

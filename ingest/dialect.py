@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ingest.encoding import detect_encoding
-from ingest.header import Header, find_header
+from ingest.encoding import detect_encoding, may_break
+from ingest.header import Header, find_header, kinds_of
 from ingest.marks import Marks, find_marks, hinted, read_rows, wrapped
 from policies.errors import ReadingError
 
@@ -29,12 +29,14 @@ class Dialect:
     """How a delimited text file is written.
 
     The data start on line `first_line` (1 is the first of the file). `trusted` says that the quotes are declared.
+    `kinds` are the shapes that the values of each column have in the first rows, where they have one (`header.py`).
     """
 
     encoding: str
     marks: Marks
     header: Header
     trusted: bool = False
+    kinds: tuple[str | None, ...] = ()
 
     @property
     def first_line(self) -> int:
@@ -73,13 +75,13 @@ def detect(path: Path, reading: Reading, *, sure: bool = True) -> Dialect:
         header = find_header(rows, reading.header_row, reading.header_rows)
     except ReadingError as error:
         raise ReadingError(f"{path}: {error}") from None
-    return Dialect(encoding, marks, header, trusted=reading.quote is not None)
+    kinds = kinds_of([row.cells for row in rows if row.start >= header.first], len(header.names))
+    return Dialect(encoding, marks, header, trusted=reading.quote is not None, kinds=tuple(kinds))
 
 
 def _head(path: Path, encoding: str) -> tuple[str, bool]:
     """The first part of the text, longer where its lines are, and whether there is more."""
-    # Broken sequences are the reader's to reject, row by row
-    errors = "replace" if encoding.startswith("utf-8") else "strict"
+    errors = "replace" if may_break(encoding) else "strict"
     with path.open(encoding=encoding, errors=errors, newline="") as file:
         head = file.read(_HEAD)
         while len(head) >= _HEAD and head.count("\n") + head.count("\r") < _LEAST_LINES and len(head) < _LONGEST_HEAD:

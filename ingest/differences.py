@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from ingest.markers import SUFFIX
+from ingest.typings import word_of
 from policies.editions import literal, quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from catalog.lake import ServedColumn
 
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
+_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
 _PROBE = 1000
 _ALIKE = 0.8
 """Of so many values of a column that is gone, this share stands in the new column too: the same column, renamed."""
@@ -34,21 +37,36 @@ class Shape:
 def differences(before: Shape, after: Shape, *, max_drop: float | None, types: bool) -> tuple[str, ...]:
     """Each difference in a sentence: columns gone, new, renamed or retyped, and rows down by more than `max_drop`.
 
-    `max_drop` None: the rows are not compared; `types` False: neither are the columns' types. A decimal that holds more
-    digits than before, and the first markers of a column in one beside it, are no difference: no value is another.
+    `max_drop` None: the rows are not compared; `types` False: neither are the columns' types. A type that is
+    only `widened`, and a column's first markers in one beside it, are no difference: no value is another.
     """
-    had, has = ({column.name: column.type for column in one.columns} for one in (before, after))
     said = _renamed_gone_new(before, after)
     if types:
-        said += [
-            f"the column {name!r} was {had[name]} and is {has[name]}"
-            for name in had
-            if name in has and had[name] != has[name] and not _wider(had[name], has[name])
-        ]
+        said += [_changed(*one) for one in _retyped(before, after) if not _wider(before, *one)]
     if max_drop is not None and after.rows < before.rows * (1 - max_drop):
         share = 1 - after.rows / before.rows
         said.append(f"the rows fell from {before.rows} to {after.rows}, by {share:.0%}: more than {max_drop:.0%}")
     return tuple(said)
+
+
+def widened(before: Shape, after: Shape) -> tuple[str, ...]:
+    """Each column whose new type holds every number that it had, in a sentence."""
+    return tuple(_changed(*one) for one in _retyped(before, after) if _wider(before, *one))
+
+
+def _retyped(before: Shape, after: Shape) -> Iterator[tuple[str, str, str]]:
+    """Name, old type and new type of each column that has another."""
+    has = {column.name: column.type for column in after.columns}
+    for column in before.columns:
+        if has.get(column.name, column.type) != column.type:
+            yield column.name, column.type, has[column.name]
+
+
+def _changed(name: str, had: str, has: str) -> str:
+    old, new = word_of(had), word_of(has)
+    if old == new:  # such as a timestamp that has a time zone now
+        old, new = f"{old} ({had.lower()})", f"{new} ({has.lower()})"
+    return f"the column {name!r} was {old} and is {new}"
 
 
 def _renamed_gone_new(before: Shape, after: Shape) -> list[str]:
@@ -67,13 +85,29 @@ def _renamed_gone_new(before: Shape, after: Shape) -> list[str]:
     return [*said, *(f"the column {name!r} is new" for name in come)]
 
 
-def _wider(had: str, has: str) -> bool:
-    """Whether every decimal of the one type is one of the other."""
+def _wider(before: Shape, name: str, had: str, has: str) -> bool:
+    """Whether the new type, of the same kind, holds every number of the old one, or every one that the column had."""
+    if had in _INTEGERS and has in _INTEGERS:
+        return _INTEGERS.index(had) < _INTEGERS.index(has)
     old, new = _DECIMAL.fullmatch(had), _DECIMAL.fullmatch(has)
     if old is None or new is None:
-        return False
+        return (had, has) == ("FLOAT", "DOUBLE")
     (digits, scale), (more, longer) = ((int(one[1]), int(one[2])) for one in (old, new))
-    return longer >= scale and more - longer >= digits - scale
+    whole = more - longer
+    return longer >= scale and (whole >= digits - scale or _fits(before, name, whole))
+
+
+def _fits(before: Shape, name: str, whole: int) -> bool:
+    """Whether no number that the column had has more digits before the point."""
+    if not before.files:
+        return False
+    with duckdb.connect() as con:
+        ends = con.execute(f"SELECT min({quoted(name)}), max({quoted(name)}) FROM {_parquet(before)}").fetchall()[0]  # noqa: S608
+    return all(end is None or abs(end) < 10**whole for end in ends)
+
+
+def _parquet(shape: Shape) -> str:
+    return f"read_parquet([{', '.join(map(literal, shape.files))}])"
 
 
 def _same(before: Shape, name: str, after: Shape, other: str) -> bool:
@@ -87,7 +121,7 @@ def _same(before: Shape, name: str, after: Shape, other: str) -> bool:
 def _alike(before: Shape, name: str, after: Shape, other: str) -> bool:
     if not before.files or not after.files:
         return False
-    old, new = (f"read_parquet([{', '.join(map(literal, one.files))}])" for one in (before, after))
+    old, new = map(_parquet, (before, after))
     values = f"SELECT DISTINCT {quoted(name)} AS v FROM {old} WHERE {quoted(name)} IS NOT NULL LIMIT {_PROBE}"  # noqa: S608
     with duckdb.connect() as con:
         found, kept = con.execute(

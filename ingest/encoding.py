@@ -35,7 +35,8 @@ def detect_encoding(path: Path, *, sure: bool = True) -> str:
     """The encoding of the file: by its mark, else UTF-8 if it mostly is, else the likeliest legacy one.
 
     Text that has more good UTF-8 sequences than bad ones is UTF-8 with broken rows, which are rejected, not a reason to
-    read all the others otherwise. Not `sure`, a large file is UTF-8 if windows of it are: who reads it finds out.
+    read all the others otherwise; so is text in cp1252 with a few of the five bytes that it does not know. Not `sure`,
+    a large file is UTF-8 if windows of it are: who reads it finds out.
     Raises ReadingError on NUL bytes: those are no text.
     """
     with path.open("rb") as file:
@@ -50,10 +51,13 @@ def detect_encoding(path: Path, *, sure: bool = True) -> str:
     broken, good = _utf8_sequences(path)
     if broken < good:
         return "utf-8"
-    seen = high_bytes(path)
     contexts = _contexts(path)
-    possible = [encoding for encoding in _LEGACY if _knows(encoding, seen)]
-    return max(possible, key=lambda encoding: _likeliness(contexts, encoding))
+    return max(_LEGACY, key=lambda encoding: _likeliness(contexts, encoding))
+
+
+def may_break(encoding: str) -> bool:
+    """Whether bytes that the encoding does not know are those of single rows, which are rejected."""
+    return codecs.lookup(encoding).name in {"utf-8", "utf-8-sig", "cp1252"}
 
 
 def high_bytes(path: Path) -> frozenset[int]:
@@ -64,7 +68,7 @@ def high_bytes(path: Path) -> frozenset[int]:
 
 @lru_cache(maxsize=1)
 def _high_bytes(path: Path, _size: int, _changed: int) -> frozenset[int]:
-    """Asked for twice of one file: to find its encoding, and whether the engine can read it so."""
+    """Asked for more than once of a file that is read again."""
     counts = np.zeros(256, np.int64)
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
@@ -108,8 +112,9 @@ def _is_all_utf8(path: Path) -> bool:
         while chunk := file.read(_CHUNK):
             if b"\0" in chunk:
                 raise ReadingError(
-                    f"{path}: a NUL byte at offset {offset + chunk.index(0)}: this is no text file; "
-                    "if it is UTF-16, declare encoding: utf-16-le under read:, and if it is packed, unpack it"
+                    f"{path}: a NUL byte at offset {offset + chunk.index(0)}, on line {nul_line(path)}: this is no "
+                    "text file; if it is UTF-16, declare encoding: utf-16-le under read:, and if it is packed, unpack "
+                    "it"
                 )
             offset += len(chunk)
             try:
@@ -118,6 +123,16 @@ def _is_all_utf8(path: Path) -> bool:
             except UnicodeDecodeError:
                 holds = False
     return holds and not decoder.getstate()[0]
+
+
+def nul_line(path: Path, encoding: str = "latin-1") -> int:
+    """The line of the first NUL in the text; the last one, if there is none."""
+    line, nul = 1, ""
+    with path.open(encoding=encoding, errors="replace") as file:
+        while not nul and (chunk := file.read(_CHUNK)):
+            before, nul, _ = chunk.partition("\0")
+            line += before.count("\n")
+    return line
 
 
 def _utf8_sequences(path: Path) -> tuple[int, int]:
@@ -149,14 +164,6 @@ def _marked(path: Path, start: bytes) -> str | None:
     return next((encoding for mark, encoding in _MARKS if start.startswith(mark)), None)
 
 
-def _knows(encoding: str, seen: frozenset[int]) -> bool:
-    try:
-        bytes(seen).decode(encoding)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
 def _likeliness(contexts: Counter[bytes], encoding: str) -> int:
     """How well the bytes past ASCII, read so, sit between their neighbours: letters in words, in the word's case."""
     score = 0
@@ -167,7 +174,7 @@ def _likeliness(contexts: Counter[bytes], encoding: str) -> int:
 
 
 def _fit(before: str, sign: str, after: str) -> int:
-    if not sign.isprintable():
+    if not sign.isprintable() or sign == "\ufffd":  # a byte that the encoding does not know
         return 0 if sign == "\xa0" else -5
     in_word = before.isalpha() or after.isalpha()
     if sign == "’" and before.lower() in _ELIDED and after.isalpha():

@@ -149,7 +149,10 @@ def _as_text(path: Path, head: bytes, suffix: str) -> Format | None:
     root = root_of(text)
     if root is not None and (suffix not in _TEXT_SUFFIXES or root.declared or root.html):
         if root.html:
-            raise ReadingError(f"{path}: this is an HTML page, whatever its name; check the source's address")
+            table = b"<table" in head.lower()
+            why = ", with a table in it, as some programs save for Excel: open it in a spreadsheet and save it as"
+            why = f"{why} .xlsx or CSV" if table else ", perhaps a login or an error"
+            raise ReadingError(f"{path}: this is an HTML page, whatever its name{why}; check the source's address")
         if root.name == "Workbook":
             raise ReadingError(f"{path}: this is a spreadsheet as XML (Excel 2003); save it as .xlsx")
         return _ROOTS.get(root.name, "xml")

@@ -7,6 +7,7 @@ how exact the conversion is (`crs_accuracy`, in metres).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,11 +19,13 @@ from ingest.wkb import is_flat
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+Box = tuple[float, float, float, float]
+"""West, south, east, north, in degrees."""
 LONLAT = "EPSG:4326"
 _LONLAT = {("EPSG", "4326"), ("OGC", "CRS84")}
 _WORLD = (-180.0, -90.0, 180.0, 90.0)
@@ -135,10 +138,12 @@ class Placed:
 class Places:
     """Takes a layer's geometries to degrees, batch by batch; `all_points` says whether all so far were points."""
 
-    def __init__(self, path: Path, system: Projection) -> None:
-        """Geometries of the file at `path`, all in one system."""
-        self._path, self._system = path, system
+    def __init__(self, path: Path, system: Projection, boxes: Mapping[str, Box] = MappingProxyType({})) -> None:
+        """Geometries of the file at `path`, all in one system; `boxes` are where they are said to lie, by who says."""
+        self._path, self._system, self._boxes = path, system, boxes
         self.all_points = True
+        self._inside: set[str] = set()
+        self._exchanged: dict[str, int] = {}
 
     def place(self, geometries: Sequence[bytes | str | None], numbers: Sequence[int]) -> Placed:
         """Geometries, all as WKB or all as GeoJSON, of the features with these numbers.
@@ -158,6 +163,7 @@ class Places:
         kept = np.array([one if reason is None else None for one, reason in zip(read, why, strict=True)], dtype=object)
         moved = self._moved(kept)
         self._refuse_outside(kept, moved, numbers)
+        self._look(moved, numbers)
         kinds = shapely.get_type_id(moved)
         points = (kinds == int(shapely.GeometryType.POINT)) & ~shapely.is_empty(moved)
         self.all_points = self.all_points and bool(np.all(points | (kinds == int(shapely.GeometryType.MISSING))))
@@ -167,6 +173,31 @@ class Places:
             points=[(float(x[at]), float(y[at])) if points[at] else None for at in range(len(moved))],
             why=why,
         )
+
+    def refuse_exchanged(self) -> None:
+        """Raise ReadingError if nothing of what was placed lies in a box, but something would with latitude first."""
+        for says, number in self._exchanged.items():
+            if says not in self._inside:
+                west, south, east, north = self._boxes[says]
+                raise ReadingError(
+                    f"{self._path}: no feature lies where {says} says ({west:g}..{east:g}° E, {south:g}..{north:g}° N)"
+                    f", but feature {number} would if its latitude came first; expected longitude, latitude. Have the "
+                    "publisher put the axes right, or correct what says where they lie"
+                )
+
+    def _look(self, shapes: NDArray[Any], numbers: Sequence[int]) -> None:
+        """Note in which boxes some shape lies as it is, and in which with its axes exchanged."""
+        if self._system.transformer is not None:
+            return
+        bounds = shapely.bounds(shapes)
+        for says, box in self._boxes.items():
+            if says in self._inside:
+                continue
+            if _meets(bounds, box).any():
+                self._inside.add(says)
+            found = np.flatnonzero(_meets(bounds[:, [1, 0, 3, 2]], box))
+            if len(found):
+                self._exchanged.setdefault(says, numbers[int(found[0])])
 
     def _moved(self, geometries: NDArray[Any]) -> NDArray[Any]:
         transformer = self._system.transformer
@@ -204,6 +235,12 @@ class Places:
             f"{self._path}: feature {numbers[at]} is at {x:.15g}, {y:.15g}; expected {expected}. If they are in "
             'another system, declare it: read: {crs: "EPSG:2154"}'
         )
+
+
+def _meets(bounds: NDArray[np.float64], box: Box) -> NDArray[np.bool_]:
+    west, south, east, north = box
+    x, y = (bounds[:, 0] <= east) & (bounds[:, 2] >= west), (bounds[:, 1] <= north) & (bounds[:, 3] >= south)
+    return x & y
 
 
 def _read(geometries: Sequence[bytes | str | None]) -> NDArray[Any]:

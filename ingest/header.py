@@ -80,6 +80,7 @@ def find_header(rows: Sequence[Row], declared: int | None, depth: int = 1) -> He
         found = next((place for place, row in enumerate(rows) if row.start == declared), None)
         if found is None:
             raise ReadingError(f"no row starts on line {declared}, the declared header_row")
+        _refuse_unlike(rows[found], rows[found + depth :])
         return replace(_below(rows, found, depth, len(rows[found].cells)), above=_texts(rows[:found]))
     at = _below_comments(rows, _first_full(rows, width), width)
     below = [row.cells for row in rows[at + 1 :] if len(row.cells) >= width]
@@ -117,7 +118,7 @@ def _first_full(rows: Sequence[Row], width: int) -> int:
 def _below_comments(rows: Sequence[Row], at: int, width: int) -> int:
     """The place of the names, where `at` may be that of a comment as wide as they are."""
     while rows[at].cells[0].startswith("#") and at + 2 < len(rows) and len(rows[at + 1].cells) >= width:
-        kinds = _kinds([row.cells for row in rows[at + 2 :]], min(width, _LOOKED_AT))
+        kinds = kinds_of([row.cells for row in rows[at + 2 :]], min(width, _LOOKED_AT))
         named = [cell for cell, kind in zip(rows[at + 1].cells, kinds, strict=False) if kind is not None]
         if not named or any(shape_of(cell.strip()) in kinds for cell in named):
             return at
@@ -130,7 +131,7 @@ def _refuse_passed_over(
 ) -> None:
     """Raise ReadingError where a row above the header may be the header, or the header no row of a table at all."""
     if width == 2 and [(row.end + 1, row.filled) for row in above] == [(header.start, 1)]:  # noqa: PLR2004
-        typed = any(kind is not None for kind in _kinds(below, width))
+        typed = any(kind is not None for kind in kinds_of(below, width))
         if (headless or not typed) and not above[0].cells[0].startswith("#"):
             raise ReadingError(
                 f"line {above[0].start} has one cell and the rows below have two: a title, or a file of one column "
@@ -143,11 +144,29 @@ def _refuse_passed_over(
         if row.filled < 2 or row.cells[0].startswith("#"):  # noqa: PLR2004
             continue
         if row.filled * 2 >= width or ((doubled or headless) and row is above[-1]):
+            if len(row.cells) != width:
+                which = "is the header and" if headless else "may be the header, but"
+                otherwise = "" if headless else f", {header.start} if the names stand there"
+                raise ReadingError(
+                    f"line {row.start} {which} has {len(row.cells)} cells, the rows below {width}; mend it in the "
+                    f"source, or declare header_row under read: (0 reads the rows without names{otherwise})"
+                )
             raise ReadingError(
-                f"line {row.start} has {row.filled} cells and may be the header, or its upper row, but the rows below "
-                f"have {width}; declare header_row under read: ({row.start} with header_rows: 2, or {header.start} if "
-                "the table starts there)"
+                f"line {row.start} has {row.filled} cells that say something, the rows below {width}; declare "
+                f"header_row under read: ({row.start}, with header_rows: 2 if it is only the upper row of the header, "
+                f"or {header.start} if the table starts there)"
             )
+
+
+def _refuse_unlike(header: Row, below: Sequence[Row]) -> None:
+    """Raise ReadingError where no row is as wide as the declared header, but for a delimiter at the end."""
+    width = len(header.cells)
+    widths = Counter(len(row.cells) - (len(row.cells) == width + 1 and not row.cells[-1]) for row in below)
+    if widths and width not in widths:
+        raise ReadingError(
+            f"line {header.start}: the declared header has {width} cells, the rows below {widths.most_common(1)[0][0]}"
+            "; mend it in the source, or declare header_row: 0 under read: to read the rows without names"
+        )
 
 
 def _below(rows: Sequence[Row], at: int, depth: int, width: int) -> Header:
@@ -198,7 +217,7 @@ def _is_data(row: Row, below: Sequence[tuple[str, ...]], width: int) -> bool:
     cells = [cell.strip() for cell in row.cells[:width]]
     if not below:
         return False
-    kinds = _kinds(below, width)
+    kinds = kinds_of(below, width)
     typed = [(cell, kind) for cell, kind in zip(cells, kinds, strict=False) if kind is not None]
     said = [(cell, kind) for cell, kind in typed if cell and not is_marker(cell, None)]
     alike = [cell for cell, kind in said if shape_of(cell) == kind]
@@ -235,7 +254,7 @@ def _are_names(values: Sequence[str]) -> bool:
     return even and step > 0 and (len(values) > 3 or (numbers[0] <= 1 and (step == 1 or len(values) > 2)))  # noqa: PLR2004
 
 
-def _kinds(rows: Sequence[tuple[str, ...]], width: int) -> list[str | None]:
+def kinds_of(rows: Sequence[tuple[str, ...]], width: int) -> list[str | None]:
     """The shape of each column's values, where it has one."""
     some = rows[:_ENOUGH]
     return [kind_of([row[place] for row in some if place < len(row)]) for place in range(width)]

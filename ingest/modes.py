@@ -14,6 +14,7 @@ import duckdb
 from catalog.lake import ServedColumn
 from catalog.receipt import Reject
 from ingest.prove import copy_sql
+from ingest.totals import told_totals
 from ingest.typed import refused_sql
 from policies.document import suggest
 from policies.editions import literal, quoted
@@ -132,7 +133,8 @@ def with_keys(proven: Proven, key: tuple[str, ...], stage: Stage, place: str) ->
     nulls = kept.nulls()
     columns = tuple(column.model_copy(update={"nulls": nulls[column.name]}) for column in proven.columns)
     rejects = tuple(sorted([*proven.rejects, *found], key=lambda reject: reject.line))
-    return replace(proven, staged=kept, columns=columns, rejects=rejects)
+    notes = told_totals(kept, proven.typings)
+    return replace(proven, staged=kept, columns=columns, rejects=rejects, notes=notes)
 
 
 def _numbered(proven: Proven) -> str:

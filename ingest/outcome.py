@@ -16,7 +16,7 @@ class Outcome:
     `ingested`: they are served. `unchanged`: there was nothing to do. `held`: they wait for a steward, and `reasons`
     say why. `refused`: a steward has refused these very bytes. `failed`: `error` says why. But for the first, the last
     good snapshot goes on serving. `editions` are those that were built, or, where nothing was to do, those that there
-    are; `repaired` says what was found damaged in the lake and made good.
+    are; `repaired` says what was found damaged in the lake and made good; `notes` are the receipt's.
     """
 
     dataset: str
@@ -29,6 +29,7 @@ class Outcome:
     editions: tuple[str, ...] = ()
     repaired: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     error: str | None = None
 
 
@@ -44,4 +45,5 @@ def counted(receipt: Receipt, status: str, editions: tuple[str, ...] = (), reaso
         rejected=receipt.rejected,
         editions=editions,
         reasons=reasons,
+        notes=receipt.notes,
     )

@@ -15,6 +15,7 @@ from ingest.columns import choose_all, undeclared
 from ingest.evidence import AT_ONCE, Texts, sample
 from ingest.forms import blank
 from ingest.table import UnsureError
+from ingest.totals import told_totals
 from ingest.typed import UNPROVEN, broken_sql, refused_sql, typed_sql
 from ingest.typings import WORDS, Declared, Typing
 from ingest.wide import write_beside
@@ -51,6 +52,7 @@ class Proven:
     rejects: tuple[Reject, ...]
     format: str
     dialect: dict[str, str | int | None]
+    notes: tuple[str, ...] = ()
 
 
 def prove(
@@ -234,6 +236,7 @@ def _proven(
         rejects=tuple(rejects),
         format=table.format,
         dialect=table.dialect,
+        notes=told_totals(staged, typings),
     )
 
 

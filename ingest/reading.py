@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ingest.sources import Fetched
     from ingest.table import Table
 
-READER = 2
+READER = 3
 """Raised when the same bytes would be read otherwise than before, so that they are read again."""
 
 
@@ -51,7 +51,7 @@ def desk_of(job: Job, fetched: Fetched) -> Iterator[Desk]:
     """A desk for reading what was fetched; a ReadingError there names the source's place."""
     with (
         tempfile.TemporaryDirectory(dir=job.scratch) as scratch,
-        open_desk(Path(scratch), job.settings) as desk,
+        open_desk(Path(scratch), job.settings, {"the dataset's `spatial`": job.territory}) as desk,
     ):
         try:
             yield desk

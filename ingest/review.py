@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ingest import held
 from ingest.before import receipt_of
 from ingest.commit import write_rejects
-from ingest.differences import Shape, differences
+from ingest.differences import Shape, differences, widened
 from ingest.held import Held
 from ingest.outcome import Outcome, counted
 from policies.errors import LakeError
@@ -100,16 +100,27 @@ def reasons(visit: Visit, made: Made) -> tuple[str, ...]:
     """Why a steward must see what was made before it counts; empty if it may count."""
     if visit.last is None:
         return ()
-    served, receipt = visit.last
+    receipt = visit.last[1]
+    # Who changed how the bytes are read has changed the types on purpose
+    types = receipt is None or receipt.reading == visit.reading
+    return differences(*_shapes(visit, visit.last[0], made), max_drop=visit.max_drop, types=types)
+
+
+def noted(visit: Visit, made: Made) -> Made:
+    """The same, its receipt with what changed since the last good snapshot and breaks nothing."""
+    if visit.last is None:
+        return made
+    notes = (*made.receipt.notes, *widened(*_shapes(visit, visit.last[0], made)))
+    return replace(made, receipt=made.receipt.model_copy(update={"notes": notes}))
+
+
+def _shapes(visit: Visit, served: Served, made: Made) -> tuple[Shape, Shape]:
     files: list[Path] = []
     with contextlib.suppress(LakeError):
         files = visit.job.lab.lake.files(visit.job.slug, RAW, visit.name, served)
-    return differences(
+    return (
         Shape(columns=served.columns, rows=served.rows, files=tuple(files)),
         Shape(columns=made.columns, rows=made.staged.rows, files=(made.staged.path,)),
-        max_drop=visit.max_drop,
-        # Who changed how the bytes are read has changed the types on purpose
-        types=receipt is None or receipt.reading == visit.reading,
     )
 
 

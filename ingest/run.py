@@ -74,18 +74,14 @@ def _bring_in(job: Job, name: str, before: Before) -> Outcome:
         review.note(visit, error)
         raise
     receipt = _receipt(visit, proven, time.monotonic() - start)
-    made = Made(
-        staged=proven.staged,
-        columns=proven.served,
-        rejects=rejects_table(proven.rejects, receipt),
-        receipt=receipt,
-    )
+    rejects = rejects_table(proven.rejects, receipt)
+    made = Made(staged=proven.staged, columns=proven.served, rejects=rejects, receipt=receipt)
     reasons = review.reasons(visit, made)
     if reasons:
         job.say(f"{job.slug}.{name}: hold for review")
         return review.hold(visit, made, reasons)
     job.say(f"{job.slug}.{name}: commit {receipt.rows_out} rows and build the editions")
-    receipt, editions = commit(job, name, before, made)
+    receipt, editions = commit(job, name, before, review.noted(visit, made))
     held.drop(visit.shelf)
     return counted(receipt, "ingested", editions)
 
@@ -133,6 +129,7 @@ def _receipt(visit: Visit, proven: Proven, seconds: float) -> Receipt:
         rejected=len(proven.rejects),
         rejects=proven.rejects[:_KEPT_REJECTS],
         columns=proven.columns,
+        notes=proven.notes,
         reading=visit.reading,
         seconds=round(seconds, 3),
         mode=resource.mode,

@@ -94,9 +94,15 @@ def due_tasks(plan: Iterable[Planned], now: dt.datetime) -> list[Task]:
 
 def record(lab: Lab, done: Done, now: dt.datetime) -> None:
     """Remember that the resources of a task were asked now, and which of them failed. Raises OSError."""
+    with (_locks(lab) / "attempts").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _record(lab, done, now)
+
+
+def _record(lab: Lab, done: Done, now: dt.datetime) -> None:
     attempts = dict(_attempts(lab).attempts)
     good = {one.resource for one in done.outcomes if one.error is None}
-    for name in done.task.only or ():
+    for name in [one.resource for one in done.outcomes] if done.task.only is None else done.task.only:
         key = f"{done.task.slug}.{name}"
         before = attempts[key].failures if key in attempts else 0
         attempts[key] = Attempt(when=now, failures=0 if name in good else before + 1)
@@ -112,15 +118,19 @@ def record(lab: Lab, done: Done, now: dt.datetime) -> None:
 @contextlib.contextmanager
 def alone(lab: Lab) -> Iterator[bool]:
     """Whether no other scheduler runs on this lab; while True, none will."""
-    folder = lab.var / "locks"
-    folder.mkdir(exist_ok=True)
-    with (folder / "schedule").open("w") as lock:
+    with (_locks(lab) / "schedule").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
             return
         yield True
+
+
+def _locks(lab: Lab) -> Path:
+    folder = lab.var / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _attempts(lab: Lab) -> Attempts:

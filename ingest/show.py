@@ -109,6 +109,8 @@ def _facts(receipt: Receipt, version: int, committed: dt.datetime) -> Iterable[t
     dialect = ", ".join(f"{key} {value!r}" for key, value in receipt.dialect.items() if value is not None)
     yield "format", f"{receipt.format}: {dialect}" if dialect else receipt.format
     yield "rows", f"{_count(receipt.rows_in)} in = {_count(receipt.rows_out)} out + {_count(receipt.rejected)} rejected"
+    for note in receipt.notes:
+        yield "note", note
     if receipt.rows_total is not None:
         told = (receipt.rows_before, receipt.rows_out, receipt.rows_replaced)
         before, added, replaced = map(_count, told)

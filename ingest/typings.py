@@ -27,6 +27,11 @@ WORDS = {
 }
 
 
+def word_of(sql_type: str) -> str:
+    """`DECIMAL(18,2)` → `decimal(18,2)`; every other type is one word of the model."""
+    return sql_type.lower() if sql_type.startswith("DECIMAL") else WORDS.get(sql_type, "text")
+
+
 @dataclass(frozen=True)
 class Check:
     """A constraint on a column's text: SQL with `{x}` for it that is true where the row must be rejected, and why."""

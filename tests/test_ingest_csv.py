@@ -92,6 +92,14 @@ def test_blank_lines_are_no_rows(folder):
     assert folder.bring("a;b\n\n1;2\n\n\n3;4\n\n")["rows_in"] == 2
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_blank_lines_of_a_file_of_one_column_are_no_rows_and_the_receipt_says_how_many(folder, end):
+    receipt = folder.bring(end.join(["code", "", "01001", "", "", '""', "01002", ""]))
+    assert folder.rows() == [("01001",), (None,), ("01002",)]
+    assert (receipt["rows_in"], receipt["dialect"]["blank_lines"]) == (3, 3)
+    assert "blank_lines" not in folder.bring("code\n01001\n01002\n")["dialect"]
+
+
 def test_a_file_of_one_column_is_read(folder):
     folder.bring("code\n01001\n01002\n")
     assert folder.rows() == [("01001",), ("01002",)]
@@ -151,6 +159,30 @@ def test_one_broken_byte_in_utf_8_rejects_its_row_and_leaves_the_others_as_they_
     assert receipt["dialect"]["encoding"] == "utf-8"
     assert [row[0] for row in folder.rows()] == ["Étretat", "Fécamp", "Rouen"]
     assert [reject["line"] for reject in receipt["rejects"]] == [4]
+
+
+@pytest.mark.parametrize("byte", [0x81, 0x8D, 0x8F, 0x90, 0x9D])
+@pytest.mark.parametrize("end", ["\n", "\r"])
+@pytest.mark.parametrize("declared", [None, "cp1252"])
+@pytest.mark.parametrize("many", [0, 50_000])
+def test_a_byte_that_cp1252_does_not_know_rejects_its_row_and_leaves_the_others_as_they_are(
+    folder, byte, end, declared, many
+):
+    lines = ["nom;v", "Évreux – l’été;1", "Cœur de caf#;2", "Fécamp;3", *["Noël;4"] * many]
+    content = end.join(lines).encode("cp1252").replace(b"#", bytes([byte]))
+    receipt = folder.bring(content, read={"encoding": declared} if declared else {})
+    assert receipt["dialect"]["encoding"] == "cp1252"
+    assert folder.rows()[:2] == [("Évreux – l’été", 1), ("Fécamp", 3)]
+    assert [(reject["line"], reject["reason"]) for reject in receipt["rejects"]] == [
+        (3, f"the byte 0x{byte:02X} is none of cp1252")
+    ]
+    assert receipt["rows_in"] == 3 + many
+
+
+def test_a_broken_byte_is_named_by_the_careful_reader_too(folder):
+    said = "the byte 0xE9 is none of utf-8"
+    content = codecs.BOM_UTF8 + "nom\nÉtretat\nFécamp\n".encode() + "Yébleron\n".encode("cp1252")
+    assert [reject["reason"] for reject in folder.bring(content)["rejects"]] == [said]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

@@ -158,7 +158,10 @@ def test_a_name_that_promises_what_the_bytes_are_not_is_refused(tmp_path, name):
 
 def test_an_xls_that_is_html_is_refused_by_the_ingest(folder):
     said = folder.bring("<html><table><tr><td>1</td></tr></table></html>", name="data.xls")
-    assert said == "sources/data.xls: this is an HTML page, whatever its name; check the source's address"
+    assert said == (
+        "sources/data.xls: this is an HTML page, whatever its name, with a table in it, as some programs save for "
+        "Excel: open it in a spreadsheet and save it as .xlsx or CSV; check the source's address"
+    )
 
 
 def test_an_xml_of_a_doctype_without_an_end_is_told_in_bounded_time(tmp_path):

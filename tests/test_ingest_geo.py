@@ -167,3 +167,48 @@ def test_features_are_read_across_chunks(folder, monkeypatch):
     receipt = bring(folder, collection(*(feature(f'{{"n": {number}, "type": "Feature"}}') for number in range(40))))
     assert (receipt["rows_in"], receipt["rows_out"]) == (40, 40)
     assert folder.rows(columns="n") == [(number,) for number in range(40)]
+
+
+def point(x: float, y: float) -> str:
+    return f'{{"type": "Point", "coordinates": [{x}, {y}]}}'
+
+
+@pytest.mark.parametrize("place", [point(49.18, 0.37), '{"type": "LineString", "coordinates": [[49, 0], [49.5, 0.5]]}'])
+def test_latitude_first_is_refused_where_only_that_lies_in_the_datasets_territory(folder, place):
+    told = bring(folder, collection(feature('{"n": 1}', "null"), feature('{"n": 2}', place)))
+    assert "no feature lies where the dataset's `spatial` says (-2..1.9° E, 48.2..50.1° N), but feature 2 would" in told
+
+
+def test_latitude_first_is_refused_where_only_that_lies_in_the_files_own_bbox(folder):
+    far = collection(feature("{}", point(-20.9, 55.4)), bbox=[55, -21.5, 56, -20.5])
+    assert "no feature lies where its bbox says (55..56° E, -21.5..-20.5° N), but feature 1 would" in bring(folder, far)
+    high = collection(feature("{}", point(-20.9, 55.4)), bbox=[55, -21.5, 0, 56, -20.5, 9])
+    assert "no feature lies where its bbox says" in bring(folder, high)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        '{"latitude": 44.84, "longitude": -0.58}',
+        '{"lat": "44.84001", "lon": "-0.58"}',
+        '{"geo_point_2d": {"lon": -0.58, "lat": 44.84}}',
+    ],
+)
+def test_latitude_first_is_refused_where_the_features_own_values_say_so(folder, own):
+    told = bring(folder, collection(feature("{}", "null"), feature(own, point(44.84, -0.58))))
+    assert "feature 2 is at longitude 44.84, latitude -0.58, but its values say the reverse" in told
+    assert isinstance(bring(folder, collection(feature(own, point(-0.58, 44.84)))), dict)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        collection(feature(), feature("{}", point(49.18, 0.37))),  # one lies there as it is
+        collection(feature("{}", point(2.35, 43.0))),  # elsewhere, either way
+        collection(feature(), bbox=[0, 49, "x", 50]),
+        collection(feature('{"lat": "nord", "lon": 1}')),
+        collection(feature('{"geo_point_2d": "{x"}')),
+    ],
+)
+def test_what_does_not_contradict_its_axes_is_kept(folder, content):
+    assert isinstance(bring(folder, content), dict)

@@ -60,6 +60,26 @@ def test_a_first_row_half_like_values_is_refused_with_what_to_declare(folder):
     assert "header_row: 0" in said
 
 
+@pytest.mark.parametrize(("header", "cells"), [("code;nom;montant;total", 4), ("code;nom", 2), ("code;nom;a;b;c", 5)])
+@pytest.mark.parametrize("rows", ["76351;Havre;12\n76540;Rouen;7\n76217;Dieppe;3\n", "a;b;c\nd;e;f\ng;h;i\n"])
+def test_a_header_of_other_cells_than_the_rows_is_refused_with_how_many_and_what_helps(folder, header, cells, rows):
+    content = f"{header}\n{rows}"
+    said = folder.bring(content)
+    assert said.startswith(("line 1 is the header and has", "line 1 may be the header, but has"), said.index("line 1"))
+    assert f" has {cells} cells, the rows below 3; mend it in the source, or declare" in said
+    assert "header_row under read: (0 reads the rows without names" in said
+    assert "the declared header has" in folder.bring(content, read={"header_row": 1})
+    receipt = folder.bring(content, read={"header_row": 0})
+    assert receipt["rows_out"] == 3
+    assert names(receipt) == ["column_1", "column_2", "column_3"]
+
+
+def test_a_header_with_empty_names_may_be_declared(folder):
+    content = "id;nom;;;\n1;a;b;c;d\n2;e;f;g;h\n3;e;f;g;h\n"
+    assert "declare header_row under read: (1, with header_rows: 2 if" in folder.bring(content)
+    assert folder.bring(content, read={"header_row": 1})["rows_out"] == 3
+
+
 def test_a_header_alone_is_refused(folder):
     assert "no row of data stands below the header" in folder.bring("code;nom;montant\n")
 
@@ -217,6 +237,24 @@ def test_a_cell_of_several_lines_with_some_delimiters_is_a_cell(folder):
     assert folder.rows()[0] == (1, "a; b\nc\nd; e", "x")
 
 
+@pytest.mark.parametrize(
+    "cell", ["a;b\nd;e;f\ng;h", "a;b\nc;d;e\nf;g;h\ni;j", "Accueil ; lundi\nmardi ; midi ; soir\n12 ; place X"]
+)
+def test_a_cell_of_many_lines_is_one_cell_where_none_looks_as_the_columns_values_do(folder, cell):
+    rows = [f'{number};"nom; {number}";{number},50\n' for number in range(10, 30)]
+    content = "n;nom;v\n" + "".join(rows[:10]) + f'7;"{cell}";3,20\n' + "".join(rows[10:])
+    receipt = folder.bring(content)
+    assert (receipt["rows_out"], receipt["rejected"]) == (21, 0)
+    assert folder.rows()[10][1] == cell
+
+
+def test_rows_between_two_quotes_too_many_are_rows_though_some_cells_are_odd(folder):
+    content = 'n;v;w\n1;"a";1,5\n2;"b;NC\n3;c;2,5\n4;d";3,5\n5;"e";2,0\n6;f;NC\n7;g;1,0\n'
+    receipt = folder.bring(content)
+    assert [line for line, _ in told(receipt)] == [3]
+    assert [row[0] for row in folder.rows()] == [1, 3, 4, 5, 6, 7]
+
+
 def test_a_quote_that_is_not_closed_at_the_end_of_the_file_costs_the_last_row(folder):
     receipt = folder.bring('n;v\n1;"a"\n2;"b"\n3;"c')
     assert told(receipt) == [(4, "a quote is opened here and never closed")]
@@ -292,7 +330,22 @@ def test_all_line_ends_and_mixed_ones_are_read(folder, ends):
 @pytest.mark.parametrize("at", [0, 30, 70])
 def test_a_nul_byte_is_an_error_with_its_place(folder, at):
     content = BASE.encode()
-    assert f"a NUL byte at offset {at}" in folder.bring(content[:at] + b"\0" + content[at:])
+    line = content[:at].count(b"\n") + 1
+    said = f"sources/data.csv: a NUL byte at offset {at}, on line {line}: "
+    assert folder.bring(content[:at] + b"\0" + content[at:]).startswith(said)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("text", [BASE, "nom\nÉvreux\nCaen\nRouen\n", BASE.replace(";", "||")])
+@pytest.mark.parametrize("below", ["", "\nSource : INSEE\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16"])
+def test_a_nul_byte_in_a_file_of_declared_encoding_is_an_error_with_its_line(folder, end, text, below, encoding):
+    content = (text + below).replace("\n", end).replace("Caen", "Ca\0en").encode(encoding)
+    said = folder.bring(content, read={"encoding": encoding})
+    line = text[: text.index("Caen")].count("\n") + 1
+    assert said.startswith("sources/data.csv: ")
+    assert "a NUL byte" in said
+    assert f"line {line}: " in said
 
 
 def test_a_row_in_another_encoding_is_rejected_with_its_line(folder):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import random
+from decimal import Decimal
 
 import pytest
 
-from ingest.readers import flat, jsonlists, jsonrecords
+from ingest.readers import flat, jsonlists, jsonrecords, jsontext
 from ingest.readers.jsonlists import lists_in
 
 DEEP = 100_000
@@ -50,6 +51,37 @@ def values(folder, *written: str, lines: bool = False) -> list:
 def test_a_value_is_kept_as_it_was_written(folder, written, kept, lines):
     seen = values(folder, *written, lines=lines)
     assert [value if isinstance(value, bool | int | None) else str(value) for value in seen] == kept
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        (["1e2", "3E5"], [100.0, 300000.0]),
+        (["1.0e17", "250", "0.5"], [1e17, 250.0, 0.5]),
+        (["49.1829", "6.1e-05", "null", "-0.5"], [49.1829, 6.1e-05, None, -0.5]),
+        (["0.30000000000000004", "1e-7"], [0.30000000000000004, 1e-7]),
+        (["1e-20", "12"], [1e-20, 12.0]),
+        (["1E400", "1e2"], ["1E400", "1e2"]),
+        (["1e2", '"x"'], ["1e2", "x"]),
+        (["1e2", "true"], ["1e2", "true"]),
+        (["12345678901234567890", "1e2"], [Decimal(12345678901234567890), Decimal(100)]),
+        (['"1e2"', '"3e5"'], ["1e2", "3e5"]),
+    ],
+)
+def test_numbers_with_exponents_are_floats_where_no_digit_is_lost(folder, written, kept):
+    seen = values(folder, *written)
+    assert seen == kept
+    assert list(map(type, seen)) == list(map(type, kept))
+
+
+def test_an_exponent_in_a_column_of_codes_stays_text(folder):
+    bring(folder, '[{"code_insee": 1e2}, {"code_insee": 27}]')
+    assert folder.rows() == [("1e2",), ("27",)]
+
+
+def test_an_exponent_breaks_no_declared_type(folder):
+    bring(folder, '[{"lon": 6.1e-05, "n": 1e2}, {"lon": 1.5, "n": 2.5}]', columns={"lon": {"type": "longitude"}})
+    assert folder.rows(columns="lon, n") == [(6.1e-05, 100.0), (1.5, 2.5)]
 
 
 def test_objects_in_records_become_columns(folder):
@@ -220,7 +252,7 @@ def test_a_mapping_of_countless_keys_is_an_error(folder, monkeypatch):
 
 
 def test_a_text_without_an_end_is_an_error(folder, monkeypatch):
-    for module in (jsonlists, jsonrecords):
+    for module in (jsonlists, jsonrecords, jsontext):
         monkeypatch.setattr(module, "MAX_RECORD", 50_000)
         monkeypatch.setattr(module, "_CHUNK", 10_000)
     assert "a text of more than 50000 signs" in bring(folder, '[{"a": "' + 'x\\"' * 50_000 + '"}]')
@@ -231,7 +263,7 @@ def test_a_text_without_an_end_is_an_error(folder, monkeypatch):
 
 
 def test_a_large_list_beside_the_records_is_passed_over_in_pieces(folder, monkeypatch):
-    monkeypatch.setattr(jsonrecords, "_CHUNK", 7)
+    monkeypatch.setattr(jsontext, "_CHUNK", 7)
     beside = json.dumps([{"x": ']}\\"', "y": [1, "[{"]}] * 20)
     content = f'{{"first": {beside}, "n": 12345, "s": "a\\"]", "r": [{{"a": 1234567}}, {{"a": "\\u00e9]"}}], "z": 1}}'
     bring(folder, content, read={"records": "r"})

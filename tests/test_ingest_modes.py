@@ -139,7 +139,7 @@ def test_other_columns_are_held_and_what_is_accepted_has_them_all(folder):
     outcome = append(folder, "n;b\n3,5;z\n")
     assert outcome.reasons == (
         "the column 'a' is gone and 'b' is new: probably renamed",
-        "the column 'n' was BIGINT and is DECIMAL(18,1)",
+        "the column 'n' was integer and is decimal(18,1)",
     )
     newer = append(folder, "n;a\n9;x\n")
     assert newer.status == "held"

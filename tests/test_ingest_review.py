@@ -52,8 +52,8 @@ def refresh(folder, content: str, **resource):
             "libelle;rang;montant;n\na;1;1,50;9\nb;2;2,25;9\nc;3;3,75;9\nd;4;4,00;9\n",
             ["the column 'nom' is gone and 'libelle' is new: probably renamed", "the column 'n' is new"],
         ),
-        (FIRST.replace("3;c", "x3;c"), ["the column 'rang' was BIGINT and is VARCHAR"]),
-        (FIRST.replace("3,75", "3,755"), ["the column 'montant' was DECIMAL(18,2) and is DECIMAL(18,3)"]),
+        (FIRST.replace("3;c", "x3;c"), ["the column 'rang' was integer and is text"]),
+        (FIRST.replace("1;a", "1,5;a"), ["the column 'rang' was integer and is decimal(18,1)"]),
         ("rang;nom;montant\n1;a;1,50\n", ["the rows fell from 4 to 1, by 75%: more than 50%"]),
     ],
 )
@@ -94,16 +94,24 @@ def test_a_column_is_read_in_the_form_it_had(folder, first, then, kept):
     assert [str(value) for (value,) in folder.rows()] == kept
 
 
+def test_a_decimal_that_holds_more_digits_is_not_held_but_told(jeu):
+    outcome = refresh(jeu, FIRST.replace("3,75", "3,755"))
+    assert (outcome.status, outcome.reasons) == ("ingested", ())
+    assert outcome.notes == ("the column 'montant' was decimal(18,2) and is decimal(18,3)",)
+    assert jeu.lab.lake.history("jeu", RAW, "t")[0]["notes"] == list(outcome.notes)
+    assert types(jeu)["montant"] == "DECIMAL(18,3)"
+
+
 def test_decimals_with_a_comma_do_not_become_thousands_with_a_point(folder):
     folder.bring("x;y\n1,234;a\n2,5;b\n")
     outcome = refresh(folder, "x;y\n1.234;a\n2.345;b\n")
-    assert outcome.reasons == ("the column 'x' was DECIMAL(18,3) and is VARCHAR",)
+    assert outcome.reasons == ("the column 'x' was decimal(18,3) and is text",)
 
 
 def test_a_type_that_breaks_only_after_the_sample_is_held_too(folder):
     rows = "".join(f"{number}\n" for number in range(20_100))
     folder.bring("n\n" + rows)
-    assert refresh(folder, "n\n" + rows + "abc\n").reasons == ("the column 'n' was BIGINT and is VARCHAR",)
+    assert refresh(folder, "n\n" + rows + "abc\n").reasons == ("the column 'n' was integer and is text",)
 
 
 def test_a_column_of_markers_comes_with_the_first_and_stays_when_markers_go(jeu):
@@ -188,7 +196,7 @@ def test_what_is_accepted_is_served_as_it_was_held_and_the_receipt_says_by_whom(
     assert [row[0] for row in jeu.rows()] == ["1", "2", "x3", "4"]
     accepted = jeu.lab.lake.history("jeu", RAW, "t")[0]["accepted"]
     assert (accepted["by"], accepted["why"]) == ("agnès", "confirmé")
-    assert accepted["reasons"] == ["the column 'rang' was BIGINT and is VARCHAR"]
+    assert accepted["reasons"] == ["the column 'rang' was integer and is text"]
     assert waiting(jeu.lab) == {}
     assert list((jeu.root / "var/held/jeu/t").iterdir()) == []
     assert refresh(jeu, FIRST.replace("3;c", "x3;c")).status == "unchanged"

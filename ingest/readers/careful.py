@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalog.receipt import Reject
+from ingest.header import shape_of
 from ingest.marks import rows_of
 from ingest.table import SourceColumn, Table, lake_names
 from policies.editions import literal
@@ -62,12 +63,15 @@ def read_carefully(body: Body, desk: Desk) -> Table:
     rejects: list[Reject] = []
     schema = pa.schema([(column.name, pa.string()) for column in columns])
     size = max(1, min(_BATCH_ROWS, _BATCH_CELLS // len(columns)))
-    rows = 0
+    rows = blank = 0
     with pq.ParquetWriter(copy, schema, compression="zstd", use_dictionary=False) as writer:
         batch: list[list[str]] = []
         for _, row in records(body):
             if isinstance(row, Reject):
                 rejects.append(row)
+                continue
+            if row is None:
+                blank += 1
                 continue
             batch.append(row)
             if len(batch) == size:
@@ -77,6 +81,8 @@ def read_carefully(body: Body, desk: Desk) -> Table:
         writer.write_batch(_arrow(batch, schema))
         rows += len(batch)
     rejects.extend(body.notes)
+    # Of one column, a blank line may have been meant as a value that is missing
+    dropped = {"blank_lines": blank} if len(columns) == 1 and blank > 0 else {}
     return Table(
         con=desk.con,
         source=f"read_parquet({literal(str(copy))})",
@@ -84,7 +90,7 @@ def read_carefully(body: Body, desk: Desk) -> Table:
         columns=columns,
         rows_in=rows + len(rejects),
         rejects=lambda: rejects,
-        dialect=told(body.dialect, "python"),
+        dialect={**told(body.dialect, "python"), **dropped},
         line_of=lambda numbers: lines_of(body, numbers),
     )
 
@@ -116,7 +122,7 @@ def lines_of(body: Body, rows: Sequence[int]) -> list[int]:
     wanted, found, number = iter(rows), [], -1
     target = next(wanted, None)
     for line, row in records(body):
-        if isinstance(row, Reject):
+        if not isinstance(row, list):
             continue
         number += 1
         if number == target:
@@ -127,8 +133,8 @@ def lines_of(body: Body, rows: Sequence[int]) -> list[int]:
     return found
 
 
-def records(body: Body) -> Iterator[tuple[int, list[str] | Reject]]:
-    """Each record and the source's line it starts on, as wide as the table or a Reject. Blank lines are none.
+def records(body: Body) -> Iterator[tuple[int, list[str] | Reject | None]]:
+    """Each record and the source's line it starts on, as wide as the table or a Reject; None for a blank line.
 
     Where quotes make no record of lines, only the first of these is rejected, and the next are read anew. Raises
     ReadingError where a quote is opened and never closed, and what follows are no rows either.
@@ -147,8 +153,7 @@ def records(body: Body) -> Iterator[tuple[int, list[str] | Reject]]:
                 if isinstance(row, str):
                     broken = row
                     break
-                if row:
-                    yield line, _judged(line, row, said, body)
+                yield line, _judged(line, row, said, body) if row else None
                 line += len(said)
                 said.clear()
             if broken is not None:
@@ -185,27 +190,46 @@ def _rows(file: TextIO, again: deque[str], said: list[str], body: Body) -> Itera
 
 
 def _judged(line: int, row: list[str], said: list[str], body: Body) -> list[str] | Reject:
-    """The row if it is one."""
+    """The row if it is one. Raises ReadingError on a NUL byte."""
     width = body.dialect.width
+    for number, one in enumerate(said, start=line):
+        if "\0" in one:
+            raise ReadingError(f"line {number}: a NUL byte: this is no text file")
     # A trailing delimiter is no field: DuckDB reads it so too
     if len(row) == width + 1 and not row[-1]:
         row.pop()
     if len(row) != width:
         return Reject(line=line, reason=f"Expected Number of Columns: {width} Found: {len(row)}", text=_text(said))
-    if any(map(_BROKEN.search, row)):
-        return Reject(line=line, reason="not UTF-8", text=_text(said))
+    for broken in filter(None, map(_BROKEN.search, row)):
+        return Reject(line=line, reason=unknown_byte(ord(broken[0]) & 0xFF, body.dialect), text=_text(said))
     return row
+
+
+def unknown_byte(byte: int, dialect: Dialect) -> str:
+    """Why a row is rejected that has a byte which is none of the encoding."""
+    return f"the byte 0x{byte:02X} is none of {dialect.encoding.removesuffix('-sig')}"
 
 
 def _are_rows(said: Sequence[str], body: Body) -> bool:
     """Whether the lines of one record look each like a row: then a quote stands where none should.
 
-    Two lines prove nothing: the quote that opens on the one and closes on the other makes a good record of them.
+    Two lines prove nothing: the quote that opens on the one and closes on the other makes a good record of them. Lines
+    between the first and the last that have nothing which their columns' values look like are no rows.
     """
     if body.dialect.trusted or body.dialect.width == 1 or len(said) < _ROWS_PROVE:
         return False
     whole = [line.count(body.dialect.marks.delimiter) == body.dialect.width - 1 for line in said]
-    return whole[0] and whole[-1] and sum(whole) >= _ROWS_ALIKE * len(whole)
+    alike = whole[0] and whole[-1] and sum(whole) >= _ROWS_ALIKE * len(whole)
+    return alike and any(_is_of_kind(line, body.dialect) for line in said[1:-1])
+
+
+def _is_of_kind(line: str, dialect: Dialect) -> bool:
+    """Whether most cells of a line are written as the values of their columns are, or no column has its way to be."""
+    cells = [cell.strip(dialect.marks.quote + " \t\r\n") for cell in line.split(dialect.marks.delimiter)]
+    said = [
+        shape_of(cell) == kind for cell, kind in zip(cells, dialect.kinds, strict=False) if cell and kind is not None
+    ]
+    return sum(said) * 2 > len(said) or not said
 
 
 def _may_follow(said: Sequence[str], body: Body) -> bool:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from catalog.receipt import Reject
 from ingest.dialect import detect
-from ingest.encoding import LARGE, high_bytes
+from ingest.encoding import LARGE, high_bytes, may_break, nul_line
 from ingest.notes import notes_below
-from ingest.readers.careful import MAX_RECORD, SHOWN, Body, columns_of, lines_of, read_carefully, told
+from ingest.readers.careful import MAX_RECORD, SHOWN, Body, columns_of, lines_of, read_carefully, told, unknown_byte
 from ingest.readers.records import count_records
 from ingest.table import Table, UnsureError
 from ingest.wide import MOST_COLUMNS
@@ -103,17 +103,24 @@ def _body(path: Path, dialect: Dialect, desk: Desk, *, native: bool) -> Body:
         if native and _is_latin(path, dialect.encoding):
             return Body(path, skip, 1, dialect, latin=True)
     copy = desk.path("utf-8.csv")
-    decoder = codecs.getincrementaldecoder(dialect.encoding)()
+    # A byte that the encoding does not know stands as it is in the copy, where it is no UTF-8: its row is rejected
+    errors = "surrogateescape" if may_break(dialect.encoding) else "strict"
+    decoder = codecs.getincrementaldecoder(dialect.encoding)(errors)
     left = dialect.first_line - 1
     try:
         with path.open("rb") as source, copy.open("wb") as target:
             for chunk in iter(lambda: source.read(_CHUNK), b""):
                 text = decoder.decode(chunk)
+                if "\0" in text:
+                    line = nul_line(path, dialect.encoding)
+                    raise ReadingError(
+                        f"{path}: a NUL byte on line {line}: this is no text file, or in no such encoding"
+                    )
                 while left > 0 and (found := re.search(r"\r\n|\r(?!$)|\n", text)):
                     text, left = text[found.end() :], left - 1
                 if left == 0:
-                    target.write(text.encode())
-            target.write(decoder.decode(b"", final=True).encode())
+                    target.write(text.encode(errors=errors))
+            target.write(decoder.decode(b"", final=True).encode(errors=errors))
     except UnicodeError as error:
         raise ReadingError(f"{path}: cannot be read as {dialect.encoding}: {error}; declare another encoding") from None
     return Body(copy, 0, dialect.first_line, dialect)
@@ -169,7 +176,8 @@ def _stored_rejects(body: Body, con: duckdb.DuckDBPyConnection, *, doubtful: boo
     rejects rows that are right. In a `doubtful` reading any row is one too many.
     """
     stored = con.execute(
-        "SELECT line_byte_position, min(error_message), any_value(csv_line), bool_or(error_type = 'UNQUOTED VALUE') "
+        "SELECT line_byte_position, min(error_message), any_value(csv_line), "
+        "bool_or(error_type = 'INVALID ENCODING'), bool_or(error_type = 'UNQUOTED VALUE') "
         "FROM reject_errors JOIN (SELECT max(scan_id) AS scan_id, max_by(file_id, scan_id) AS file_id "
         "FROM reject_scans WHERE file_path = ?) USING (scan_id, file_id) GROUP BY 1 ORDER BY 1",
         [str(body.path)],
@@ -178,10 +186,26 @@ def _stored_rejects(body: Body, con: duckdb.DuckDBPyConnection, *, doubtful: boo
         raise UnsureError
     lines = _lines_at(body, [position - 1 for position, *_ in stored])
     rejects = [
-        Reject(line=line, reason=reason.split("\n", 1)[0], text=text.strip("\r\n")[:SHOWN])
-        for line, (_, reason, text, _) in zip(lines, stored, strict=True)
+        Reject(
+            line=line,
+            reason=_unknown_byte(body, position - 1) if broken else reason.split("\n", 1)[0],
+            text=text.strip("\r\n")[:SHOWN],
+        )
+        for line, (position, reason, text, broken, _) in zip(lines, stored, strict=True)
     ]
     return [*rejects, *body.notes]
+
+
+def _unknown_byte(body: Body, offset: int) -> str:
+    """Why the row that starts at this byte is rejected: the first byte in it that is none of the encoding."""
+    with body.path.open("rb") as file:
+        file.seek(offset)
+        for line in file:
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                return unknown_byte(line[error.start], body.dialect)
+    raise UnsureError
 
 
 def _lines_at(body: Body, offsets: list[int]) -> list[int]:

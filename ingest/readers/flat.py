@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalog.receipt import Reject
+from ingest.codes import looks_like_code
+from ingest.readers.exponents import spelled
 from ingest.table import SourceColumn, lake_names
 from policies.editions import literal, quoted
 from policies.errors import ReadingError
@@ -40,6 +42,12 @@ class Bare(str):
     __slots__ = ()
 
 
+class Exponent(Bare):
+    """A number that was written with an exponent, such as `1e2`."""
+
+    __slots__ = ()
+
+
 Path_: TypeAlias = "tuple[str, ...]"
 Row: TypeAlias = "dict[Path_, str | None]"
 
@@ -61,6 +69,7 @@ def write_flat(path: Path, rows: Iterable[tuple[int, Row | Reject]], desk: Desk)
     """
     batch: list[Row] = []
     known: dict[Path_, bool] = {}
+    powers: set[Path_] = set()
     parts: list[Path] = []
     lines, rejects, signs = array("q"), [], 0
     writer: pq.ParquetWriter | None = None
@@ -73,6 +82,8 @@ def write_flat(path: Path, rows: Iterable[tuple[int, Row | Reject]], desk: Desk)
             for key, value in row.items():
                 quoted_text = value is not None and not isinstance(value, Bare)
                 known[key] = known.get(key, False) or quoted_text
+                if type(value) is Exponent:
+                    powers.add(key)
                 signs += 0 if value is None else len(value)
             if len(known) > MAX_COLUMNS:
                 raise ReadingError(f"{path}: line or record {line}: the records have more than {MAX_COLUMNS} columns")
@@ -89,7 +100,7 @@ def write_flat(path: Path, rows: Iterable[tuple[int, Row | Reject]], desk: Desk)
     if not known:
         why = f", {len(rejects)} were none; the first: {rejects[0].reason}" if rejects else ""
         raise ReadingError(f"{path}: no record with a value in it{why}")
-    return Flat(columns=_columns(known), source=_source(known, parts), lines=lines, rejects=rejects)
+    return Flat(columns=_columns(known), source=_source(known, parts, powers, desk), lines=lines, rejects=rejects)
 
 
 def _flush(
@@ -132,8 +143,12 @@ def _columns(known: dict[Path_, bool]) -> tuple[SourceColumn, ...]:
     )
 
 
-def _source(known: dict[Path_, bool], parts: list[Path]) -> str:
-    names = [column.name for column in _columns(known)]
-    named = ", ".join(f"c{number} AS {quoted(name)}" for number, name in enumerate(names))
-    files = ", ".join(literal(str(part)) for part in parts)
-    return f"(SELECT {named} FROM read_parquet([{files}], union_by_name=true))"  # noqa: S608  names are quoted
+def _source(known: dict[Path_, bool], parts: list[Path], powers: set[Path_], desk: Desk) -> str:
+    files = f"read_parquet([{', '.join(literal(str(part)) for part in parts)}], union_by_name=true)"
+    named = []
+    for number, (column, key) in enumerate(zip(_columns(known), known, strict=True)):
+        value = f"c{number}"
+        if key in powers and not column.digits_are_text and looks_like_code(column.name, []) is None:
+            value = spelled(desk.con, files, value)
+        named.append(f"{value} AS {quoted(column.name)}")
+    return f"(SELECT {', '.join(named)} FROM {files})"  # noqa: S608  names are quoted

@@ -7,7 +7,6 @@ counted by ijson (yajl).
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from functools import partial
 from json import JSONDecoder
@@ -18,8 +17,8 @@ import ijson
 from catalog.receipt import Reject
 from ingest.geometry import LONLAT, projection
 from ingest.markup import text_encoding
-from ingest.readers.flat import SHOWN
-from ingest.readers.jsontext import JsonText, no_constant, written
+from ingest.readers.flat import SHOWN, Bare, json_text
+from ingest.readers.jsontext import JsonText
 from ingest.readers.layer import Feature, Layer, layer_table
 from policies.errors import ReadingError
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from catalog.model import Reading
     from ingest.desk import Desk
+    from ingest.geometry import Box
     from ingest.table import Table, Tables
 
 _KINDS = frozenset(
@@ -72,7 +72,7 @@ def _open(path: Path, reading: Reading, desk: Desk) -> Table:
     encoding = text_encoding(path, reading.encoding)
     with _told(path):
         with path.open(encoding=encoding, newline="") as file:
-            members = dict(_walk(JsonText(path, file, JSONDecoder(parse_constant=no_constant))))
+            members = dict(_walk(JsonText(path, file, JSONDecoder(parse_constant=_no_constant))))
         kind = members.get("type")
         if kind not in {"FeatureCollection", "Feature", *_KINDS}:
             raise ReadingError(
@@ -86,12 +86,13 @@ def _open(path: Path, reading: Reading, desk: Desk) -> Table:
             system=projection(path, _crs(path, members.get("crs")), reading.crs),
             rows_in=_count(path, encoding) if kind == "FeatureCollection" else 1,
             dialect={"encoding": encoding},
+            boxes=_boxes(members.get("bbox")),
         )
         with path.open(encoding=encoding, newline="") as file:
             text = JsonText(path, file)
             if kind == "FeatureCollection":
                 return layer_table(layer, _collection(text), desk)
-            alone = text.value()
+            alone = _value(text)
             feature = alone if kind == "Feature" else {"type": "Feature", "properties": None, "geometry": alone}
             return layer_table(layer, [_feature(1, feature)], desk)
 
@@ -151,10 +152,37 @@ def _keys(text: JsonText) -> Iterator[str]:
 def _list(text: JsonText) -> Iterator[Any]:
     text.take("[")
     while text.sign() != "]":
-        yield text.value()
+        yield _value(text)
         if text.sign() != "]":
             text.take(",")
     text.take("]")
+
+
+def _value(text: JsonText) -> Any:
+    value = text.value()
+    if text.doubled:
+        message = f"the key {text.doubled[0]!r} stands twice in one object"
+        raise ValueError(message)
+    return value
+
+
+def _no_constant(text: str) -> None:
+    """Refuse NaN and Infinity, which Python would read."""
+    raise ValueError(f"{text} is no JSON")
+
+
+def _written(value: Any) -> str | None:
+    """A value as text: a text itself, else JSON as it was written; None if it says nothing."""
+    return value or None if value is None or isinstance(value, str) else Bare(json_text(value))
+
+
+def _boxes(bbox: Any) -> dict[str, Box]:
+    """Where the collection's own bounding box is, in two dimensions or three (RFC 7946, 5)."""
+    if not isinstance(bbox, list) or len(bbox) not in {4, 6} or not all(isinstance(one, int | float) for one in bbox):
+        return {}
+    half = len(bbox) // 2
+    west, south, east, north = bbox[0], bbox[1], bbox[half], bbox[half + 1]
+    return {"its bbox": (west, south, east, north)} if west <= east and south <= north else {}
 
 
 def _crs(path: Path, crs: Any) -> str:
@@ -165,7 +193,7 @@ def _crs(path: Path, crs: Any) -> str:
     name = properties.get("name") if isinstance(properties, dict) else None
     if not isinstance(name, str):
         raise ReadingError(
-            f"{path}: its coordinates are in {written(crs)}, which names no system; "
+            f"{path}: its coordinates are in {_written(crs)}, which names no system; "
             'declare it: read: {crs: "EPSG:2154"}'
         )
     parts = [part for part in name.removeprefix("urn:ogc:def:crs:").split(":") if part]
@@ -174,7 +202,7 @@ def _crs(path: Path, crs: Any) -> str:
 
 def _feature(number: int, feature: Any) -> Feature | Reject:
     if not isinstance(feature, dict):
-        return Reject(line=number, reason="expected a feature, an object", text=str(written(feature))[:SHOWN])
+        return Reject(line=number, reason="expected a feature, an object", text=str(_written(feature))[:SHOWN])
     geometry = feature.get("geometry")
     sizes = {len(point) for point in _positions(geometry)}
     if sizes not in _DIMENSIONS:
@@ -186,11 +214,11 @@ def _feature(number: int, feature: Any) -> Feature | Reject:
         properties = properties if isinstance(properties, dict) else {"properties": properties}
         return Feature(
             number,
-            {key: written(value) for key, value in properties.items()},
-            None if geometry is None else json.dumps(geometry),
-            {key: written(value) for key, value in feature.items() if key not in _BESIDE},
+            {key: _written(value) for key, value in properties.items()},
+            None if geometry is None else json_text(geometry),
+            {key: _written(value) for key, value in feature.items() if key not in _BESIDE},
         )
-    return Reject(line=number, reason=reason, text=str(written(feature))[:SHOWN])
+    return Reject(line=number, reason=reason, text=str(_written(feature))[:SHOWN])
 
 
 def _positions(part: Any) -> Iterator[list[float]]:

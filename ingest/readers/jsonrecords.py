@@ -6,7 +6,6 @@ says which. They are counted by ijson (yajl) and read one by one by Python's `js
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
@@ -17,6 +16,7 @@ from catalog.receipt import Reject
 from ingest.markup import text_encoding
 from ingest.readers.flat import MAX_RECORD, SHOWN, Bare, Flat, Row, json_text, write_flat
 from ingest.readers.jsonlists import RecordList, chosen_list, lists_in
+from ingest.readers.jsontext import JsonDecoder, JsonText
 from ingest.table import Table
 from policies.errors import ReadingError
 
@@ -29,10 +29,7 @@ if TYPE_CHECKING:
     from ingest.table import Tables
 
 _CHUNK = 1 << 20
-_SPACES = re.compile(r"[ \t\r\n]*")
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
-_TOKEN = re.compile(r'[{}\[\]"]')
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 def read_json(path: Path, reading: Reading, desk: Desk) -> Tables:
@@ -97,98 +94,12 @@ def _lenient(encoding: str) -> str:
     return "surrogateescape" if encoding.startswith("utf-8") else "strict"
 
 
-class _Decoder(json.JSONDecoder):
-    """Python's, its numbers as they are written; `doubled` are the keys that an object said twice since it was read."""
-
-    def __init__(self) -> None:
-        super().__init__(parse_float=Bare, parse_int=Bare, parse_constant=Bare, object_pairs_hook=self._object)
-        self.doubled: list[str] = []
-
-    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) < len(pairs):
-            self.doubled += [key for place, (key, _) in enumerate(pairs) if key in dict(pairs[:place])]
-        return made
-
-
-class _Text:
-    """A document that yajl has found whole, walked through value by value."""
-
-    def __init__(self, path: Path, file: TextIO) -> None:
-        self._path, self._file = path, file
-        self.buffer, self.at, self.ended = "", 0, False
-        self.decoder = _Decoder()
-
-    def more(self) -> None:
-        """Read on; what was walked through is forgotten."""
-        self.buffer, self.at = self.buffer[self.at :], 0
-        if len(self.buffer) > MAX_RECORD:
-            raise ReadingError(f"{self._path}: a record of more than {MAX_RECORD} signs; that is no table")
-        chunk = self._file.read(max(_CHUNK, len(self.buffer)))
-        self.buffer, self.ended = self.buffer + chunk, not chunk
-
-    def sign(self) -> str:
-        """The next sign that is no space; "" at the end."""
-        while True:
-            found = _SPACES.match(self.buffer, self.at)
-            self.at = self.at if found is None else found.end()
-            if self.at < len(self.buffer) or self.ended:
-                return self.buffer[self.at : self.at + 1]
-            self.more()
-
-    def take(self, *expected: str) -> str:
-        """Walk past the next sign."""
-        sign = self.sign()
-        if sign not in expected:
-            raise ValueError(f"expected {' or '.join(expected)}, found {sign!r}")
-        self.at += 1
-        return sign
-
-    def value(self) -> tuple[Any, str]:
-        """Walk past the next value: it, and as it is written."""
-        self.sign()
-        while True:
-            self.decoder.doubled.clear()
-            try:
-                value, end = self.decoder.raw_decode(self.buffer, self.at)
-            except json.JSONDecodeError:
-                if self.ended:
-                    raise
-            else:
-                if end < len(self.buffer) or self.ended:  # else a number may go on
-                    raw, self.at = self.buffer[self.at : end], end
-                    return value, raw
-            self.more()
-
-    def skip(self) -> None:
-        """Walk past the next value, however large."""
-        if self.sign() not in {"{", "["}:
-            self.value()
-            return
-        depth = 0
-        while True:
-            found = _TOKEN.search(self.buffer, self.at)
-            if found is not None and found[0] == '"':
-                text = _STRING.match(self.buffer, found.start())
-                self.at = found.start() if text is None else text.end()
-                if text is None:
-                    self.more()
-            elif found is not None:
-                self.at = found.end()
-                depth += 1 if found[0] in "{[" else -1
-                if depth == 0:
-                    return
-            else:
-                self.at = len(self.buffer)
-                self.more()
-
-
 def _listed(path: Path, file: TextIO, found: RecordList) -> Iterator[tuple[int, Row | Reject]]:
     """The records of the list, by their number in it."""
-    text = _Text(path, file)
+    text = JsonText(path, file)
     for key in found.keys:
         text.take("{")
-        while text.value()[0] != key:
+        while text.value() != key:
             text.take(":")
             text.skip()
             text.take(",")
@@ -196,15 +107,15 @@ def _listed(path: Path, file: TextIO, found: RecordList) -> Iterator[tuple[int, 
     text.take("[")
     header: list[str] | None = None
     for number in range(1, found.total + 1):
-        value, raw = text.value()
+        value, raw = text.written()
         text.take(",", "]")
         if found.objects == 0:
             if header is None:
                 header = _header(path, value)
                 continue
-            yield number, _of_list(header, value, raw, number, text.decoder)
+            yield number, _of_list(header, value, raw, number, text.doubled)
         else:
-            yield number, _row(value, raw, number, text.decoder)
+            yield number, _row(value, raw, number, text.doubled)
 
 
 def _header(path: Path, value: Any) -> list[str]:
@@ -215,17 +126,17 @@ def _header(path: Path, value: Any) -> list[str]:
     return value
 
 
-def _of_list(header: list[str], value: Any, raw: str, number: int, decoder: _Decoder) -> Row | Reject:
+def _of_list(header: list[str], value: Any, raw: str, number: int, doubled: list[str]) -> Row | Reject:
     if not isinstance(value, list) or len(value) != len(header):
         return Reject(line=number, reason=f"expected a list of {len(header)} values", text=raw[:SHOWN])
-    return _row(dict(zip(header, value, strict=True)), raw, number, decoder)
+    return _row(dict(zip(header, value, strict=True)), raw, number, doubled)
 
 
-def _row(value: Any, raw: str, number: int, decoder: _Decoder) -> Row | Reject:
+def _row(value: Any, raw: str, number: int, doubled: list[str]) -> Row | Reject:
     if not isinstance(value, dict):
         return Reject(line=number, reason="expected an object", text=_shown(raw))
-    if decoder.doubled:
-        reason = f"the key {decoder.doubled[0]!r} stands twice in one object"
+    if doubled:
+        reason = f"the key {doubled[0]!r} stands twice in one object"
         return Reject(line=number, reason=reason, text=_shown(raw))
     if _HALF.search(raw):
         try:
@@ -267,7 +178,7 @@ def _count_lines(file: TextIO) -> int:
 
 
 def _lines(path: Path, file: TextIO) -> Iterator[tuple[int, Row | Reject]]:
-    decoder = _Decoder()
+    decoder = JsonDecoder()
     number = 0
     while line := file.readline(MAX_RECORD):
         number += 1
@@ -277,11 +188,11 @@ def _lines(path: Path, file: TextIO) -> Iterator[tuple[int, Row | Reject]]:
             yield number, _line(raw, number, decoder)
 
 
-def _line(raw: str, number: int, decoder: _Decoder) -> Row | Reject:
+def _line(raw: str, number: int, decoder: JsonDecoder) -> Row | Reject:
     decoder.doubled.clear()
     try:
         raw.encode()
-        return _row(decoder.decode(raw), raw, number, decoder)
+        return _row(decoder.decode(raw), raw, number, decoder.doubled)
     except UnicodeEncodeError:
         return Reject(line=number, reason="not UTF-8", text=_shown(raw))
     except (ValueError, RecursionError) as error:

@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ingest.readers.flat import MAX_RECORD, Bare
+from ingest.readers.flat import MAX_RECORD, Bare, Exponent
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
@@ -14,63 +14,27 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 20
 _SPACES = re.compile(r"[ \t\r\n]*")
-
-
-class WrittenFloat(float):
-    """A number with a fraction, and the text it was written as."""
-
-    text: str
+_TOKEN = re.compile(r'[{}\[\]"]')
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 class JsonDecoder(json.JSONDecoder):
-    """Python's, its numbers as they were written; refuses NaN and a key that stands twice in one object."""
+    """Python's, its numbers as they are written; `doubled` are the keys that an object said twice since it was read."""
 
     def __init__(self) -> None:
         """Nothing to choose."""
-        super().__init__(
-            parse_float=_float, parse_int=_int, parse_constant=no_constant, object_pairs_hook=_object, strict=True
-        )
+        super().__init__(parse_float=_float, parse_int=Bare, parse_constant=Bare, object_pairs_hook=self._object)
+        self.doubled: list[str] = []
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            self.doubled += [key for place, (key, _) in enumerate(pairs) if key in dict(pairs[:place])]
+        return made
 
 
-def _float(text: str) -> WrittenFloat:
-    number = WrittenFloat(text)
-    number.text = text
-    return number
-
-
-def _int(text: str) -> int | WrittenFloat:
-    return _float(text) if text == "-0" else int(text)
-
-
-def no_constant(text: str) -> None:
-    """Refuse NaN and Infinity, which Python would read."""
-    raise ValueError(f"{text} is no JSON")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        doubled = next(key for place, (key, _) in enumerate(pairs) if key in dict(pairs[:place]))
-        message = f"the key {doubled!r} stands twice in one object"
-        raise ValueError(message)
-    return made
-
-
-def written(value: Any) -> str | None:
-    """A value as text: a text itself, else JSON (`Bare`), its numbers as they were written; None if it says nothing."""
-    if value is None or isinstance(value, str):
-        return value or None
-    return Bare(_json(value))
-
-
-def _json(value: Any) -> str:
-    if isinstance(value, WrittenFloat):
-        return value.text
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_json(key)}: {_json(one)}" for key, one in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(_json(one) for one in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
+def _float(text: str) -> Bare:
+    return Exponent(text) if "e" in text or "E" in text else Bare(text)
 
 
 class JsonText:
@@ -81,6 +45,11 @@ class JsonText:
         self._path, self._file = path, file
         self._buffer, self._at, self._ended = "", 0, False
         self._decoder = JsonDecoder() if decoder is None else decoder
+
+    @property
+    def doubled(self) -> list[str]:
+        """The keys that stand twice in one object of the last value; known only of what is read as written."""
+        return self._decoder.doubled if isinstance(self._decoder, JsonDecoder) else []
 
     def sign(self) -> str:
         """The next sign that is no space; "" at the end."""
@@ -109,8 +78,13 @@ class JsonText:
 
     def value(self) -> Any:
         """Walk past the next value. Raises ReadingError if it is longer than a record may be."""
+        return self.written()[0]
+
+    def written(self) -> tuple[Any, str]:
+        """Walk past the next value: it, and as it is written. Raises ReadingError as `value` does."""
         self.sign()
         while True:
+            self.doubled.clear()
             try:
                 value, end = self._decoder.raw_decode(self._buffer, self._at)
             except json.JSONDecodeError:
@@ -118,14 +92,36 @@ class JsonText:
                     raise
             else:
                 if end < len(self._buffer) or self._ended:  # else a number may go on
-                    self._at = end
-                    return value
+                    raw, self._at = self._buffer[self._at : end], end
+                    return value, raw
             self._more()
+
+    def skip(self) -> None:
+        """Walk past the next value, however large."""
+        if self.sign() not in {"{", "["}:
+            self.value()
+            return
+        depth = 0
+        while True:
+            found = _TOKEN.search(self._buffer, self._at)
+            if found is not None and found[0] == '"':
+                text = _STRING.match(self._buffer, found.start())
+                self._at = found.start() if text is None else text.end()
+                if text is None:
+                    self._more()
+            elif found is not None:
+                self._at = found.end()
+                depth += 1 if found[0] in "{[" else -1
+                if depth == 0:
+                    return
+            else:
+                self._at = len(self._buffer)
+                self._more()
 
     def _more(self) -> None:
         """Read on; what was walked through is forgotten."""
         self._buffer, self._at = self._buffer[self._at :], 0
         if len(self._buffer) > MAX_RECORD:
-            raise ReadingError(f"{self._path}: a value of more than {MAX_RECORD} signs stands in it; that is no record")
+            raise ReadingError(f"{self._path}: a record of more than {MAX_RECORD} signs; that is no table")
         chunk = self._file.read(max(_CHUNK, len(self._buffer)))
         self._buffer, self._ended = self._buffer + chunk, not chunk

@@ -6,25 +6,29 @@ A layer of points has the columns `longitude` and `latitude` too, unless it has 
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from catalog.receipt import Reject
 from ingest.geometry import Places
-from ingest.readers.flat import SHOWN, write_flat
+from ingest.readers.flat import SHOWN, Bare, write_flat
 from ingest.table import SourceColumn, Table, lake_names
 from policies.editions import quoted
+from policies.errors import ReadingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from ingest.desk import Desk
-    from ingest.geometry import Projection
+    from ingest.geometry import Box, Projection
     from ingest.readers.flat import Flat, Path_, Row
 
 _BATCH = 2_000
 _GEOMETRY, _LONGITUDE, _LATITUDE = ("", "geometry"), ("", "longitude"), ("", "latitude")
+_POSITIONS = [("longitude", "latitude"), ("lon", "lat"), ("lng", "lat"), ("Longitude", "Latitude"), ("LON", "LAT")]
+_NEAR = 1e-4  # degrees: 10 m, as values may be rounded
 _OWN = (_GEOMETRY, _LONGITUDE, _LATITUDE)
 
 
@@ -55,7 +59,10 @@ Features: TypeAlias = "Iterable[Feature | Reject]"
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """What is known of a layer before it is read. `natives` are the SQL types of columns that the file itself types."""
+    """What is known of a layer before it is read.
+
+    `natives` are the SQL types of columns that the file itself types, `boxes` where it says that its features lie.
+    """
 
     path: Path
     format: str
@@ -63,13 +70,15 @@ class Layer:
     rows_in: int
     dialect: Mapping[str, str | int | None] = field(default_factory=dict)
     natives: Mapping[str, str] = field(default_factory=dict)
+    boxes: Mapping[str, Box] = field(default_factory=dict)
 
 
 def layer_table(layer: Layer, features: Features, desk: Desk) -> Table:
     """The table of the features; their lines are their numbers. Raises ReadingError as `Places` and `write_flat` do."""
-    places = Places(layer.path, layer.system)
+    places = Places(layer.path, layer.system, {**desk.territory, **layer.boxes})
     keys: dict[Path_, None] = {}
-    flat = write_flat(layer.path, _rows(features, places, keys), desk)
+    flat = write_flat(layer.path, _rows(layer.path, features, places, keys), desk)
+    places.refuse_exchanged()
     columns, source = _columns(layer, flat, list(keys), points=places.all_points)
     return Table(
         con=desk.con,
@@ -83,7 +92,9 @@ def layer_table(layer: Layer, features: Features, desk: Desk) -> Table:
     )
 
 
-def _rows(features: Features, places: Places, keys: dict[Path_, None]) -> Iterator[tuple[int, Row | Reject]]:
+def _rows(
+    path: Path, features: Features, places: Places, keys: dict[Path_, None]
+) -> Iterator[tuple[int, Row | Reject]]:
     """The rows; `keys` becomes all that they have, in the order in which they first have it."""
     given = iter(features)
     while batch := list(itertools.islice(given, _BATCH)):
@@ -96,12 +107,45 @@ def _rows(features: Features, places: Places, keys: dict[Path_, None]) -> Iterat
             if why is not None:
                 yield one.number, one.rejected(why)
                 continue
+            if point is not None:
+                _refuse_contradiction(path, one, point)
             row: Row = {("feature", name): value for name, value in one.members.items()}
             row |= {(name,): value for name, value in one.values.items()}
             row[_GEOMETRY] = None if wkb is None else wkb.hex()
             row[_LONGITUDE], row[_LATITUDE] = (None, None) if point is None else map(repr, point)
             keys.update(dict.fromkeys(row))
             yield one.number, row
+
+
+def _refuse_contradiction(path: Path, feature: Feature, point: tuple[float, float]) -> None:
+    """Raise ReadingError if the feature's own values say that its point has latitude and longitude exchanged."""
+    own = _own_position(feature.values)
+    if own is None or _near(own, point) or not _near(own, (point[1], point[0])):
+        return
+    raise ReadingError(
+        f"{path}: feature {feature.number} is at longitude {point[0]:.15g}, latitude {point[1]:.15g}, but its values "
+        "say the reverse: its latitude comes first; expected longitude, latitude. Have the publisher put the axes right"
+    )
+
+
+def _own_position(values: Mapping[str, str | None]) -> tuple[float, float] | None:
+    """The longitude and latitude that stand among a feature's values, if they do."""
+    for lon, lat in _POSITIONS:
+        if lon in values and lat in values:
+            said = values[lon], values[lat]
+            break
+    else:
+        found = values.get("geo_point_2d") or ""
+        pair = json.loads(found) if isinstance(found, Bare) and found.startswith("{") else {}
+        said = pair.get("lon"), pair.get("lat")
+    try:
+        return float(str(said[0])), float(str(said[1]))
+    except ValueError:
+        return None
+
+
+def _near(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return abs(one[0] - other[0]) < _NEAR and abs(one[1] - other[1]) < _NEAR
 
 
 def _columns(layer: Layer, flat: Flat, written: list[Path_], *, points: bool) -> tuple[tuple[SourceColumn, ...], str]:

@@ -221,7 +221,7 @@ def _placed(
     path: Path, source: str, systems: dict[str, Projection], desk: Desk
 ) -> tuple[str, array[int], list[Reject]]:
     """The rows with geometries in degrees, in a file of the desk; their numbers, and those that had to stay out."""
-    places = {name: Places(path, system) for name, system in systems.items()}
+    places = {name: Places(path, system, desk.territory) for name, system in systems.items()}
     copy, numbers, rejects, done = desk.path("placed.parquet"), array("q"), [], 0
     reader = desk.con.sql(f"SELECT * FROM {source}").to_arrow_reader(_BATCH)  # noqa: S608
     with pq.ParquetWriter(copy, reader.schema, compression="zstd") as writer:
@@ -242,6 +242,8 @@ def _placed(
                 if reason is not None
             ]
             done += batch.num_rows
+    for place in places.values():
+        place.refuse_exchanged()
     return f"read_parquet({literal(copy)})", numbers, rejects
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ingest.encoding import nul_line
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
@@ -31,16 +32,15 @@ def count_records(path: Path, skip: int, quote: str, delimiter: str, width: int 
     would drop, stand between one and a delimiter, or both lines beside a line end in a cell have, as rows do, `width`
     columns. Raises ReadingError on a NUL byte: those are no text.
     """
-    inside, begun, count, offset = False, False, 0, 0
+    inside, begun, count = False, False, 0
     with path.open("rb") as file:
         for _ in range(skip):
-            offset += len(file.readline())
+            file.readline()
         while chunk := file.read(_CHUNK):
             if chunk[-1] == _CR:
                 chunk += file.read(1)  # the LF of a line end of both
             if b"\0" in chunk:
-                raise ReadingError(f"{path}: a NUL byte at offset {offset + chunk.index(0)}: this is no text file")
-            offset += len(chunk)
+                raise ReadingError(f"a NUL byte on line {nul_line(path)}: this is no text file")
             text = np.frombuffer(chunk, np.uint8)
             quotes = np.flatnonzero(text == ord(quote)) if quote else np.empty(0, np.intp)
             if _spaced(chunk, text, quotes, delimiter.encode(), inside=inside):
