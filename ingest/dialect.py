@@ -5,12 +5,13 @@ from __future__ import annotations
 import codecs
 import mmap
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ingest.encoding import detect_encoding, may_break
 from ingest.header import Header, find_header, kinds_of
 from ingest.marks import Marks, find_marks, hinted, read_rows, wrapped
+from ingest.strays import Ends, ends_of, has_strays, refuse_open_names
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ class Dialect:
     """How a delimited text file is written.
 
     The data start on line `first_line` (1 is the first of the file). `trusted` says that the quotes are declared.
-    `kinds` are the shapes that the values of each column have in the first rows, where they have one (`header.py`).
+    `kinds` are the shapes that the values of each column have in the first rows, where they have one (`header.py`), and
+    `ends` says how these rows end.
     """
 
     encoding: str
@@ -37,6 +39,7 @@ class Dialect:
     header: Header
     trusted: bool = False
     kinds: tuple[str | None, ...] = ()
+    ends: Ends = field(default_factory=Ends)
 
     @property
     def first_line(self) -> int:
@@ -73,10 +76,16 @@ def detect(path: Path, reading: Reading, *, sure: bool = True) -> Dialect:
         if hinted(head) is not None and rows[:1] and rows[0].start == 1:
             rows = rows[1:]
         header = find_header(rows, reading.header_row, reading.header_rows)
+        below = [row for row in rows if row.start >= header.first]
+        ends = ends_of(below, len(header.names))
+        trusted = reading.quote is not None
+        if not trusted:
+            refuse_open_names(head, rows, header.first, ends, marks)
     except ReadingError as error:
         raise ReadingError(f"{path}: {error}") from None
-    kinds = kinds_of([row.cells for row in rows if row.start >= header.first], len(header.names))
-    return Dialect(encoding, marks, header, trusted=reading.quote is not None, kinds=tuple(kinds))
+    marks = replace(marks, stray=ends.some or (not trusted and has_strays(head, marks, cut=cut)))
+    kinds = kinds_of([row.cells for row in below], len(header.names))
+    return Dialect(encoding, marks, header, trusted, tuple(kinds), ends)
 
 
 def _head(path: Path, encoding: str) -> tuple[str, bool]:

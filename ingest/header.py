@@ -89,6 +89,7 @@ def find_header(rows: Sequence[Row], declared: int | None, depth: int = 1) -> He
         at -= 1
     _refuse_passed_over(rows[:at], rows[at], below, width, headless=headless)
     if headless:
+        _refuse_otherwise_parted(rows[:at], rows[at], width)
         return Header(_numbered(width), None, rows[at].start, above=_texts(rows[:at]))
     return replace(_below(rows, at, depth, width), above=_texts(rows[:at]))
 
@@ -158,6 +159,18 @@ def _refuse_passed_over(
             )
 
 
+def _refuse_otherwise_parted(above: Sequence[Row], first: Row, width: int) -> None:
+    """Raise ReadingError where the line right above data is as wide as they are by another delimiter."""
+    if not above or above[-1].end + 1 != first.start or len(above[-1].cells) != 1:
+        return
+    for other in ";,\t| ":
+        if width <= above[-1].cells[0].count(other) + 1 <= len(first.cells):
+            raise ReadingError(
+                f"line {above[-1].start} may be the header, parted by {other!r} as the rows below are not; mend it in "
+                "the source, or declare header_row: 0 under read: to read the rows without names"
+            )
+
+
 def _refuse_unlike(header: Row, below: Sequence[Row]) -> None:
     """Raise ReadingError where no row is as wide as the declared header, but for a delimiter at the end."""
     width = len(header.cells)
@@ -170,7 +183,10 @@ def _refuse_unlike(header: Row, below: Sequence[Row]) -> None:
 
 
 def _below(rows: Sequence[Row], at: int, depth: int, width: int) -> Header:
-    """The header of `depth` rows from the place `at`, with the units below it."""
+    """The header of `depth` rows from the place `at`, with the units below it.
+
+    Names that stand again right below are no row, if columns of numbers or codes show that they are names.
+    """
     if at + depth > len(rows):
         raise ReadingError(
             f"header_rows is {depth}, but only {len(rows) - at} rows stand from line {rows[at].start} on"
@@ -180,8 +196,11 @@ def _below(rows: Sequence[Row], at: int, depth: int, width: int) -> Header:
     dbase = [_DBASE.fullmatch(name.strip()) for name in names]
     if all(dbase):
         names = tuple(found[1] for found in dbase if found is not None)
-    after = named[-1].end + 1
     below = rows[at + depth :]
+    after = named[-1].end + 1
+    again = next((place for place, row in enumerate(below) if row.cells != named[-1].cells), 0)
+    if again > 0 and any(kind is not None for kind in kinds_of([row.cells for row in below[again:]], width)):
+        after, below = below[again - 1].end + 1, below[again:]
     if below and _is_units(below[0].cells, [row.cells for row in below[1:]]):
         return Header(names, named[0].start, below[0].end + 1, below[0].cells[:width])
     return Header(names, named[0].start, after)

@@ -36,18 +36,20 @@ class Marks:
     """The signs that part a text into cells.
 
     `quote` is empty where there are no quotes; `escape` is what stands before a quote in a cell, None where that is
-    another quote. `spaced` says that a space stands after each delimiter, which is none of the cell's.
+    another quote. `spaced` says that a space stands after each delimiter, which is none of the cell's. `stray` says
+    that some of the first rows have quotes within cells, or a delimiter too many, and others have not (`strays.py`).
     """
 
     delimiter: str
     quote: str = '"'
     escape: str | None = None
     spaced: bool = False
+    stray: bool = False
 
     @property
     def plain(self) -> bool:
         """Whether every reader takes these marks, and in the same way."""
-        return len(self.delimiter) == 1 and self.escape is None and not self.spaced
+        return len(self.delimiter) == 1 and self.escape is None and not self.spaced and not self.stray
 
 
 def rows_of(lines: Iterable[str], marks: Marks, *, strict: bool = False) -> Iterator[list[str]]:
@@ -178,19 +180,16 @@ def _closes(head: str, marks: Marks, *, cut: bool) -> bool:
 
 def _with(head: str, delimiter: str, quote: str, escape: str | None, *, cut: bool) -> tuple[Marks, list[Row]]:
     """The marks with this delimiter, and the rows they make."""
-    marks = Marks(delimiter, quote, escape)
-    rows = read_rows(head, marks, cut=cut)
-    if not _is_spaced(rows, delimiter):
-        return marks, rows
-    spaced = replace(marks, spaced=True)
-    return spaced, read_rows(head, spaced, cut=cut)
+    marks = Marks(delimiter, quote, escape, spaced=_is_spaced(head, delimiter, quote))
+    return marks, read_rows(head, marks, cut=cut)
 
 
 def _found(head: str, quote: str, escape: str | None, *, cut: bool) -> tuple[Marks, list[Row]]:
     """The marks with the delimiter under which the most rows have the same width and the cells look whole.
 
-    Of two as good, the one with the widest rows. A rare one is it only if it parts nearly every row alike, a column of
-    numbers or codes comes of it, and no usual one stands in every line or does as well but by decimal commas.
+    Of two as good, the one with the widest rows. A rare one is it only if it parts nearly every row alike, the first
+    among them, a column of numbers or codes comes of it, and no usual one stands in every line or does as well but by
+    decimal commas.
     """
     tried = [_with(head, delimiter, quote, escape, cut=cut) for delimiter in _DELIMITERS if delimiter in head]
     worth = [_worth(rows, marks.delimiter) for marks, rows in tried]
@@ -204,7 +203,7 @@ def _found(head: str, quote: str, escape: str | None, *, cut: bool) -> tuple[Mar
             marks, rows = _with(head, rare, quote, escape, cut=cut)
             wide, alike = _alike(rows)
             most = len(alike) > max(2, (not decimal) * share * len(rows)) and len(alike) >= _ALIKE * len(rows)
-            if wide > 1 and most and _typed(alike):
+            if wide > 1 and most and alike[0] is rows[0] and _typed(alike):
                 return marks, rows
     return _with(head, ";", quote, escape, cut=cut) if best is None else best
 
@@ -246,7 +245,11 @@ def _is_doubled(rows: Sequence[Row]) -> bool:
     return not any(map(any, columns[1::2])) and all(map(any, columns[0::2]))
 
 
-def _is_spaced(rows: Sequence[Row], delimiter: str) -> bool:
-    """Whether every delimiter has a space after it."""
-    cells = [cell for row in rows for cell in row.cells[1:] if cell]
-    return len(cells) > 2 and delimiter not in " \t" and all(cell[0] == " " and cell.strip() for cell in cells)  # noqa: PLR2004
+def _is_spaced(head: str, delimiter: str, quote: str) -> bool:
+    """Whether every delimiter that is not within quotes has a space, or nothing, after it."""
+    if delimiter in " \t" or f"{delimiter} " not in head:
+        return False
+    sign = re.escape(delimiter)
+    text = re.sub(wrapped(quote, sign), "", head, flags=re.MULTILINE) if quote and quote in head else head
+    spaces, tight = text.count(f"{delimiter} "), re.search(rf"{sign}(?! |\r|\n|\Z)", text)
+    return spaces > 2 and tight is None and re.search(rf"{sign} +[^\s{sign}]", text) is not None  # noqa: PLR2004

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingest.header import kind_of, shape_of
+from ingest.markers import is_marker
 from ingest.marks import rows_of
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def notes_below(path: Path, marks: Marks, width: int, encoding: str) -> int | No
     """The byte at which the notes below the table start, to the file's end; None if there are none.
 
     A note has one cell that says something, or is narrower than the table and begins as notes do. What fills the first
-    of all columns is one if it begins so, follows a blank line, or is a sentence above which stand codes or numbers.
+    of all columns is one if it begins so, follows a blank line, or, below codes or numbers, is a sentence or a word.
     """
     lines = _last_lines(path, marks, encoding) if width > 1 else []
     at = len(lines)
@@ -74,7 +75,9 @@ def _is_note(line: _Line, kind: str | None) -> bool:
     first = line.filled[0]
     if len(line.cells) == 1 or _NOTE.match(first):
         return True
-    return kind is not None and shape_of(first) != kind and len(first.split()) >= _WORDS
+    if kind is None or shape_of(first) == kind or is_marker(first, None):
+        return False
+    return len(first.split()) >= _WORDS or ("0" in kind and shape_of(first) == "a")
 
 
 def _last_lines(path: Path, marks: Marks, encoding: str) -> list[_Line]:

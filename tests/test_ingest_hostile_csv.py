@@ -143,6 +143,7 @@ def test_a_row_of_units_is_kept_in_the_receipt_and_is_no_row(folder):
         "* estimation;;",
         "Note : voir la notice;;\n\nSource : Région;;",
         "Les montants sont arrondis à l’euro;;",
+        "Provisoire;;",
         "\nSource : INSEE, 2024",
         '"Source : ""INSEE"" ; Région";;',
     ],
@@ -204,6 +205,62 @@ def test_ragged_rows_are_rejected_with_their_line_and_why(folder):
         (6, "Expected Number of Columns: 3 Found: 2"),
         (7, "Expected Number of Columns: 3 Found: 4"),
     ]
+
+
+WIDE = [f"{number};{number:02}:15;Lieu {number};" for number in range(10, 30)]
+"""Rows whose last cell is empty."""
+
+
+@pytest.mark.parametrize("cut", range(3))
+def test_a_delimiter_too_many_within_a_row_that_ends_empty_moves_no_cell(folder, cut):
+    cells = ["7", "07:15", "Lieu 7", ""]
+    broken = ";".join([*cells[:cut], "", *cells[cut:]])
+    receipt = folder.bring("\n".join(["n;heure;lieu;note", *WIDE[:9], broken, *WIDE[9:]]) + "\n")
+    assert told(receipt) == [(11, "Expected Number of Columns: 4 Found: 5")]
+    assert receipt["rows_out"] == len(WIDE)
+
+
+@pytest.mark.parametrize("rows", [["1;a;12;", "2;b;7"], ["1;a;12", "2;b;7;"]])
+def test_a_delimiter_too_many_at_the_end_is_no_cell_where_the_last_column_is_always_filled(folder, rows):
+    assert folder.bring("\n".join(["n;nom;v", *rows, "3;c;9", "4;d;3"]) + "\n")["rejected"] == 0
+    assert folder.rows()[:2] == [(1, "a", 12), (2, "b", 7)]
+
+
+def test_a_row_is_rejected_where_a_lost_delimiter_lets_a_quoted_cell_fall_apart(folder):
+    rows = [f'{number};"Rue {number}; bâtiment A";{number},50;' for number in range(10, 30)]
+    torn = '7"Rue 7; bâtiment A";7,50;'
+    receipt = folder.bring("\n".join(["n;adresse;prix;note", *rows[:9], torn, *rows[9:]]) + "\n")
+    assert [line for line, _ in told(receipt)] == [11]
+    assert receipt["rows_out"] == len(rows)
+
+
+@pytest.mark.parametrize("torn", ['7;Vis 5" x;Tube 6";', '7;Vis 5";Tube "x";'])
+def test_quotes_within_several_cells_beside_quoted_ones_are_not_guessed(folder, torn):
+    rows = [f'{number};"Rue {number}; bâtiment A";texte;' for number in range(10, 30)]
+    receipt = folder.bring("\n".join(["n;adresse;objet;note", *rows, torn]) + "\n")
+    assert [reason.split(":")[0] for _, reason in told(receipt)] == ["quotes within several cells"]
+
+
+def test_a_quote_too_many_among_the_names_is_refused_and_takes_no_row_away(folder):
+    rows = "76351;12;Le Havre\n14118;3;Caen\n" + '76540;7;"Rouen"\n' + "27229;9;Évreux\n50129;4;Bréhal\n" * 9
+    content = f'code;montant;"nom\n{rows}'
+    assert "line 1: a quote too many among the names" in folder.bring(content)
+
+
+@pytest.mark.parametrize("delimiter", [",", "|", " "])
+def test_names_parted_otherwise_than_the_rows_are_refused(folder, delimiter):
+    rows = "76351;Le Havre;12\n76540;Rouen;7\n27229;Évreux;9\n"
+    said = folder.bring(delimiter.join(["code", "nom", "montant"]) + "\n" + rows)
+    assert f"line 1 may be the header, parted by {delimiter!r}" in said
+    assert folder.bring(f"Trois villes normandes bien choisies\n{rows}")["rows_out"] == 3
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_names_that_stand_again_right_below_are_no_row(folder, times):
+    header, rows = BASE.split("\n", 1)
+    assert names(folder.bring(f"{header}\n" * times + rows)) == ["code", "nom", "montant"]
+    assert folder.rows() == ROWS
+    assert folder.bring("nom;ville\n" * times + "Paul;Caen\nAnne;Rouen\n")["rows_out"] == times + 1
 
 
 @pytest.mark.parametrize(
@@ -287,6 +344,21 @@ def test_a_space_after_each_delimiter_is_none_of_the_cell(folder):
     receipt = folder.bring('code, nom, montant\n76351, "Le Havre, 76", 12\n76540, Rouen, 7\n')
     assert receipt["dialect"]["delimiter"] == ", "
     assert folder.rows() == [("76351", "Le Havre, 76", 12), ("76540", "Rouen", 7)]
+
+
+@pytest.mark.parametrize("quoted", [False, True])
+def test_a_space_after_each_delimiter_is_found_where_quoted_cells_hold_some_and_last_ones_are_empty(folder, quoted):
+    text = '"Vis, écrous, etc."' if quoted else "Vis"
+    rows = "".join(f"{number}, {text}, {number}.5, \n" for number in range(10, 20))
+    receipt = folder.bring(f"n, objet, prix, note\n{rows}")
+    assert (receipt["dialect"]["delimiter"], receipt["rejected"]) == (", ", 0)
+    assert names(receipt) == ["n", "objet", "prix", "note"]
+    assert folder.rows()[0][1] == text.strip('"')
+
+
+def test_a_colon_within_cells_below_is_no_delimiter_where_the_first_row_has_none(folder):
+    rows = "".join(f"{number:02}:{number}\n" for number in range(10, 50))
+    assert names(folder.bring(f"heure\n{rows}")) == ["heure"]
 
 
 def test_apostrophes_may_be_quotes(folder):

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from catalog.receipt import Reject
 from ingest.header import shape_of
 from ingest.marks import rows_of
+from ingest.strays import fits, why_shifted
 from ingest.table import SourceColumn, Table, lake_names
 from policies.editions import literal
 from policies.errors import ReadingError
@@ -195,14 +196,26 @@ def _judged(line: int, row: list[str], said: list[str], body: Body) -> list[str]
     for number, one in enumerate(said, start=line):
         if "\0" in one:
             raise ReadingError(f"line {number}: a NUL byte: this is no text file")
-    # A trailing delimiter is no field: DuckDB reads it so too
-    if len(row) == width + 1 and not row[-1]:
+    if len(row) == width + 1 and not row[-1] and _ends_well(row, body.dialect):
         row.pop()
     if len(row) != width:
         return Reject(line=line, reason=f"Expected Number of Columns: {width} Found: {len(row)}", text=_text(said))
+    why = why_shifted(row, "".join(said), body.dialect.marks, body.dialect.kinds)
+    if why is not None:
+        return Reject(line=line, reason=why, text=_text(said))
     for broken in filter(None, map(_BROKEN.search, row)):
         return Reject(line=line, reason=unknown_byte(ord(broken[0]) & 0xFF, body.dialect), text=_text(said))
     return row
+
+
+def _ends_well(row: list[str], dialect: Dialect) -> bool:
+    """Whether the delimiter too many of a row is the one at its end, which is no cell.
+
+    It is where rows end so. Elsewhere, it may be one within the row whose last cell is empty: then that cell says
+    nothing though it does in all rows, or the cells are not written as those of their columns are.
+    """
+    ends = dialect.ends
+    return ends.delimited or (ends.filled and bool(row[-2].strip()) and fits(row, dialect.kinds))
 
 
 def unknown_byte(byte: int, dialect: Dialect) -> str:
