@@ -67,8 +67,8 @@ def find_header(rows: Sequence[Row], declared: int | None, depth: int = 1) -> He
     """The header among a table's first rows. `declared` is its line, 0 for none; `depth` how many rows it takes.
 
     Not declared, it is the first row that is as wide as most rows and nearly as full as the fullest of the first ones,
-    unless it looks like the rows below it: then there is none. Raises ReadingError where a row that would be passed
-    over may be the header.
+    unless it looks like the rows below it: then the row right above is it if it lacks but one name, or there is none.
+    Raises ReadingError where a row that would be passed over may be the header.
     """
     if not rows:
         raise ReadingError("line 1: no row can be read; a quote may be opened there and never closed")
@@ -87,6 +87,8 @@ def find_header(rows: Sequence[Row], declared: int | None, depth: int = 1) -> He
     headless = depth == 1 and _is_data(rows[at], below, width)
     while headless and at > 0 and _continues(rows[at - 1], rows[at], below, width):
         at -= 1
+    if headless and at > 0 and _names_but_one(rows[at - 1], rows[at], width):
+        at, headless = at - 1, False
     _refuse_passed_over(rows[:at], rows[at], below, width, headless=headless)
     if headless:
         _refuse_otherwise_parted(rows[:at], rows[at], width)
@@ -259,6 +261,13 @@ def _is_data(row: Row, below: Sequence[tuple[str, ...]], width: int) -> bool:
 def _continues(row: Row, after: Row, below: Sequence[tuple[str, ...]], width: int) -> bool:
     """Whether the row right above data is a less full one of them."""
     return row.end + 1 == after.start and len(row.cells) >= width and row.filled > 1 and _is_data(row, below, width)
+
+
+def _names_but_one(row: Row, after: Row, width: int) -> bool:
+    """Whether the row right above data names all columns but one, as where a program numbers the rows it writes."""
+    said = {name for cell in row.cells if (name := cell.strip())}
+    title = row.filled == 1 and row.cells[0].strip() != ""
+    return row.end + 1 == after.start and len(row.cells) == width == len(said) + 1 and not title
 
 
 def _are_names(values: Sequence[str]) -> bool:

@@ -209,6 +209,25 @@ def test_a_row_that_may_be_the_header_is_never_passed_over_in_silence(folder, co
     assert "declare header_row under read:" in folder.bring(content)
 
 
+@pytest.mark.parametrize(
+    ("content", "header"),
+    [
+        (",nom\n0,Rouen\n1,Caen\n2,Lyon\n", ["", "nom"]),
+        (",code,nom\n0,76351,Le Havre\n1,76540,Rouen\n2,27229,Évreux\n", ["", "code", "nom"]),
+        ("Titre;;\n\n;2019;2020\nParis;12;13\nLyon;4;5\nLille;5;6\n", ["", "2019", "2020"]),
+        ("code;nom;\n1;a;3\n2;d;4\n3;x;5\n", ["code", "nom", ""]),
+    ],
+)
+def test_a_header_may_lack_one_name_right_above_data(folder, content, header):
+    receipt = folder.bring(content)
+    assert ([column["source_name"] for column in receipt["columns"]], receipt["rows_out"]) == (header, 3)
+
+
+@pytest.mark.parametrize("above", [";Population;Surface\ndep;hab;km2", ";Surface;Surface", ";Population;Surface\n"])
+def test_a_row_that_lacks_a_name_is_no_header_above_another_or_with_a_name_twice_or_above_a_blank_line(folder, above):
+    assert "declare header_row under read:" in folder.bring(f"{above}\n27;12;13\n76;14;15\n14;16;17\n")
+
+
 def test_a_row_with_a_stray_quote_is_rejected_alone_and_with_its_text(folder):
     receipt = folder.bring('m;b\n1.5;x\n1.5;"y"\n2;"abc"x\n3.125;z\n', columns={"m": {"type": "decimal"}})
     assert [(reject["line"], reject["text"]) for reject in receipt["rejects"]] == [(4, '2;"abc"x')]
