@@ -23,6 +23,7 @@ _HEAD = 1 << 18
 _LONGEST_HEAD = 1 << 25
 _LEAST_LINES = 50
 _START = 2048
+_MARKS = re.compile(r"(?<![^\r\n])\ufeff+")
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ def detect(path: Path, reading: Reading, *, sure: bool = True) -> Dialect:
         message = f"{path}: the file is empty"
         raise ReadingError(message)
     _refuse_markup(path, head)
+    if "\ufeff" in head:  # of a file put together: it is none of the first name
+        head = _MARKS.sub("", head, count=1)
     try:
         marks = find_marks(head, reading, cut=cut)
         if not marks.quote and reading.quote is None and _has_wrapped(path, encoding):

@@ -209,6 +209,14 @@ def test_a_row_that_may_be_the_header_is_never_passed_over_in_silence(folder, co
     assert "declare header_row under read:" in folder.bring(content)
 
 
+@pytest.mark.parametrize("above", ["\ufeff\ufeff", "\n\ufeff", "\ufeffTitre\n\n\ufeff"])
+def test_a_mark_within_the_text_is_none_of_the_first_name(folder, above):
+    for name in ("code", '"code"'):
+        receipt = folder.bring(f"{above}{name};nom\n76351;Le Havre\n76540;Rouen\n")
+        assert [column["source_name"] for column in receipt["columns"]] == ["code", "nom"]
+        assert (receipt["rows_out"], receipt["rejected"]) == (2, 0)
+
+
 @pytest.mark.parametrize(
     ("content", "header"),
     [
