@@ -80,15 +80,27 @@ def detect(path: Path, reading: Reading, *, sure: bool = True) -> Dialect:
             rows = rows[1:]
         header = find_header(rows, reading.header_row, reading.header_rows)
         below = [row for row in rows if row.start >= header.first]
+        _refuse_spaced_title(header, marks, len(below))
+        values = [row.cells for row in below if not header.stands_in(row.cells)]
         ends = ends_of(below, len(header.names))
         trusted = reading.quote is not None
         if not trusted:
             refuse_open_names(head, rows, header.first, ends, marks)
     except ReadingError as error:
         raise ReadingError(f"{path}: {error}") from None
-    marks = replace(marks, stray=ends.some or (not trusted and has_strays(head, marks, cut=cut)))
-    kinds = kinds_of([row.cells for row in below], len(header.names))
+    kinds = kinds_of(values, len(header.names))
+    stray = ends.some or (not trusted and has_strays(head, marks, cut=cut))
+    marks = replace(marks, stray=stray or (len(values) < len(below) and any(kinds)))
     return Dialect(encoding, marks, header, trusted, tuple(kinds), ends)
+
+
+def _refuse_spaced_title(header: Header, marks: Marks, rows: int) -> None:
+    """Raise ReadingError where a line above may name one column, whose values hold commas with spaces after them."""
+    if marks.spaced and header.above and (header.row is None or rows == 1):
+        raise ReadingError(
+            f"{header.above[0]!r} may be a title, or the name of one column whose values hold {marks.delimiter!r}; "
+            "declare header_row or delimiter under read:"
+        )
 
 
 def _head(path: Path, encoding: str) -> tuple[str, bool]:

@@ -62,6 +62,10 @@ class Header:
     units: tuple[str, ...] = ()
     above: tuple[str, ...] = ()
 
+    def stands_in(self, cells: Sequence[str]) -> bool:
+        """Whether a row is the names again: that of a file which was put together of several."""
+        return self.row is not None and (cells[0].lstrip("\ufeff"), *cells[1 : len(self.names)]) == self.names
+
 
 def find_header(rows: Sequence[Row], declared: int | None, depth: int = 1) -> Header:
     """The header among a table's first rows. `declared` is its line, 0 for none; `depth` how many rows it takes.

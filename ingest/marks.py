@@ -24,7 +24,7 @@ _ALIKE = 0.95
 """A rare delimiter parts at least so many of the rows alike."""
 _STAND_IN = "\x1f"
 """What stands for a delimiter of several characters while Python's reader, which takes one, reads."""
-_SEPARATOR_HINT = re.compile(r"\A\ufeff?sep=(.{1,4}?)\r?\n")
+_SEPARATOR_HINT = re.compile(r"\A\ufeff?sep=(.{1,4}?) *\r?\n")
 """The first line by which Excel is told the delimiter."""
 _EDGE = r"[;,\t|~^:]"
 _DOUBLED = "'(?:[^']|''){0,500}?''(?:[^']|''){0,500}?'"
@@ -37,7 +37,8 @@ class Marks:
 
     `quote` is empty where there are no quotes; `escape` is what stands before a quote in a cell, None where that is
     another quote. `spaced` says that a space stands after each delimiter, which is none of the cell's. `stray` says
-    that some of the first rows have quotes within cells, or a delimiter too many, and others have not (`strays.py`).
+    that some of the first rows have quotes within cells, or a delimiter too many, and others have not (`strays.py`),
+    or are the names again.
     """
 
     delimiter: str

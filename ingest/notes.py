@@ -66,8 +66,10 @@ def notes_below(path: Path, marks: Marks, width: int, encoding: str) -> int | No
 
 def _may_be_note(line: _Line, width: int) -> bool:
     filled = line.filled
-    if len(filled) <= 1:
-        return not filled or line.cells[0].strip() != ""
+    if not filled or (len(filled) == 1 and line.cells[0].strip()):
+        return True
+    if len(filled) == 1:
+        return _NOTE.match(filled[0]) is not None and len(filled[0].split()) >= _WORDS
     return len(line.cells) < width and _NOTE.match(filled[0]) is not None
 
 

@@ -144,6 +144,7 @@ def test_a_row_of_units_is_kept_in_the_receipt_and_is_no_row(folder):
         "Note : voir la notice;;\n\nSource : Région;;",
         "Les montants sont arrondis à l’euro;;",
         "Provisoire;;",
+        ";Source : INSEE;",
         "\nSource : INSEE, 2024",
         '"Source : ""INSEE"" ; Région";;',
     ],
@@ -261,6 +262,24 @@ def test_names_that_stand_again_right_below_are_no_row(folder, times):
     assert names(folder.bring(f"{header}\n" * times + rows)) == ["code", "nom", "montant"]
     assert folder.rows() == ROWS
     assert folder.bring("nom;ville\n" * times + "Paul;Caen\nAnne;Rouen\n")["rows_out"] == times + 1
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_the_names_of_the_next_file_of_several_put_together_are_rejected_and_types_stay(folder, mark):
+    receipt = folder.bring(mark + BASE + mark + BASE)
+    assert told(receipt) == [(6, "the names again, as above the table")]
+    assert folder.rows() == ROWS * 2
+
+
+def test_a_row_that_is_as_the_first_one_stays_a_row_where_all_are_texts(folder):
+    receipt = folder.bring("nom;ville\nPaul;Caen\nnom;ville\nAnne;Rouen\n")
+    assert receipt["rejected"] == 0
+
+
+def test_commas_with_spaces_in_a_column_of_texts_do_not_make_its_name_a_title(folder):
+    content = "adresse\n1, rue Verte, Caen\n2, rue Basse, Rouen\n"
+    assert "'adresse' may be a title, or the name of one column" in folder.bring(content)
+    assert folder.bring(content, read={"delimiter": ";"})["rows_out"] == 2
 
 
 @pytest.mark.parametrize(
@@ -386,8 +405,9 @@ def test_a_space_may_part_quoted_texts_with_commas(folder):
     assert folder.rows()[1][:2] == (2, "Rouen, rive droite, nord")
 
 
-def test_the_line_that_tells_excel_the_delimiter_is_none_of_the_table(folder):
-    receipt = folder.bring("sep=,\r\na,b;c\r\n1,2;3\r\n2,3;4\r\n")
+@pytest.mark.parametrize("space", ["", " "])
+def test_the_line_that_tells_excel_the_delimiter_is_none_of_the_table(folder, space):
+    receipt = folder.bring(f"sep=,{space}\r\na,b;c\r\n1,2;3\r\n2,3;4\r\n")
     assert receipt["dialect"]["delimiter"] == ","
     assert names(receipt) == ["a", "b;c"]
 

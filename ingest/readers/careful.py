@@ -200,6 +200,8 @@ def _judged(line: int, row: list[str], said: list[str], body: Body) -> list[str]
         row.pop()
     if len(row) != width:
         return Reject(line=line, reason=f"Expected Number of Columns: {width} Found: {len(row)}", text=_text(said))
+    if any(body.dialect.kinds) and body.dialect.header.stands_in(row):
+        return Reject(line=line, reason="the names again, as above the table", text=_text(said))
     why = why_shifted(row, "".join(said), body.dialect.marks, body.dialect.kinds)
     if why is not None:
         return Reject(line=line, reason=why, text=_text(said))
