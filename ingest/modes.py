@@ -6,29 +6,22 @@ A table is always written whole again, as one file, so that a version is complet
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import duckdb
 
 from catalog.lake import ServedColumn
-from catalog.receipt import Reject
 from ingest.prove import copy_sql
-from ingest.totals import told_totals
-from ingest.typed import refused_sql
-from policies.document import suggest
 from policies.editions import literal, quoted
-from policies.errors import DocumentError, ReadingError
+from policies.errors import ReadingError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from catalog.lake import StagedTable
     from catalog.receipt import Receipt
-    from ingest.prove import Proven, Stage
-
-_SHOWN = 10_000
+    from ingest.prove import Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,92 +106,6 @@ def _refuse_change(con: duckdb.DuckDBPyConnection, side: Side, name: str, own: s
     )
     if changed > 0:
         raise ReadingError(f"column {name!r}: {changed} values would change from {own} to {common}; declare its type")
-
-
-def with_keys(proven: Proven, key: tuple[str, ...], stage: Stage, place: str) -> Proven:
-    """The same table without the rows that have no key of their own, which are rejected: to merge needs one.
-
-    `place` starts the DocumentError that is raised when a column of the key is not there. Raises ReadingError when more
-    rows are rejected than kept. When it raises, nothing is left staged.
-    """
-    try:
-        found = _without_key(proven, key, place)
-        if not found:
-            return proven
-        kept = _keyed(proven, len(found), found[0], stage)
-    except BaseException:
-        proven.staged.discard()
-        raise
-    proven.staged.discard()
-    nulls = kept.nulls()
-    columns = tuple(column.model_copy(update={"nulls": nulls[column.name]}) for column in proven.columns)
-    rejects = tuple(sorted([*proven.rejects, *found], key=lambda reject: reject.line))
-    notes = told_totals(kept, proven.typings)
-    return replace(proven, staged=kept, columns=columns, rejects=rejects, notes=notes)
-
-
-def _numbered(proven: Proven) -> str:
-    return f"read_parquet({literal(proven.staged.path)}, file_row_number=true)"
-
-
-def _keyed(proven: Proven, without: int, first: Reject, stage: Stage) -> StagedTable:
-    """The rows that are not `keyless`."""
-    rows = proven.staged.rows
-    if without + len(proven.rejects) > rows - without:
-        raise ReadingError(
-            f"{without} of {rows} rows have no key of their own; the first on line {first.line}: {first.reason}. Name "
-            "a key that every row has once"
-        )
-    statement = (
-        f"SELECT * EXCLUDE (file_row_number) FROM {_numbered(proven)} "  # noqa: S608
-        "WHERE file_row_number NOT IN (SELECT number FROM keyless)"
-    )
-    try:
-        return stage(lambda path: proven.table.con.execute(copy_sql(statement, path)))
-    except duckdb.Error as error:
-        raise ReadingError(f"the rows without a key cannot be set apart: {_first(error)}") from None
-
-
-def _without_key(proven: Proven, key: tuple[str, ...], place: str) -> list[Reject]:
-    """The rows whose key is missing or stands more than once; `keyless` holds their numbers in the staged file."""
-    con = proven.table.con
-    names = [column.name for column in proven.served]
-    for column in key:
-        if column not in names:
-            raise DocumentError(f"{place}: the key {column!r} is not in the source; {suggest(column, names)}")
-    listed = ", ".join(quoted(column) for column in key)
-    missing = " OR ".join(f"{quoted(column)} IS NULL" for column in key)
-    shown = ", ".join(f"CAST({quoted(one.name)} AS VARCHAR)" for one in proven.served if one.type != "GEOMETRY")
-    said = literal(", ".join(key))
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE keyless AS SELECT file_row_number AS number, "  # noqa: S608
-        f"CASE WHEN {missing} THEN {said} || ': the key is missing' "
-        f"ELSE {said} || ': the key stands on ' || often || ' rows, expected one' END AS why, "
-        f"left(concat_ws(' | ', {shown}), {_SHOWN}) AS text "
-        f"FROM {_numbered(proven)} LEFT JOIN "
-        f"(SELECT {listed}, count(*) AS often FROM {_numbered(proven)} GROUP BY {listed} HAVING count(*) > 1) "
-        f"USING ({listed}) WHERE {missing} OR often IS NOT NULL"
-    )
-    rows = con.execute("SELECT number, why, text FROM keyless ORDER BY number").fetchall()
-    if not rows:
-        return []
-    statement = refused_sql(proven.table, proven.typings)
-    refused = [] if statement is None else sorted(row[0] for row in con.execute(statement).fetchall())
-    lines = proven.table.line_of(source_numbers([number for number, _, _ in rows], refused))
-    return [Reject(line=line, reason=why, text=text) for line, (_, why, text) in zip(lines, rows, strict=True)]
-
-
-def source_numbers(kept: Sequence[int], refused: Sequence[int]) -> list[int]:
-    """The numbers that rows have in the source, of those that have the numbers `kept` once the `refused` are left out.
-
-    All count from 0 and ascend: with 1 refused, the kept 0, 1, 2 are the source's 0, 2, 3.
-    """
-    found, before = [], 0
-    for number in kept:
-        while before < len(refused) and refused[before] <= number + before:
-            before += 1
-        found.append(number + before)
-    return found
 
 
 def _first(error: Exception) -> str:

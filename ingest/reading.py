@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,12 @@ from ingest.parts import together
 from ingest.sources import stamp_of
 from ingest.table import chosen
 from ingest.tableschema import read_tableschema
-from ingest.typings import Declared
+from ingest.typings import Declared, Key
 from policies.document import suggest
 from policies.errors import DocumentError, ReadingError, SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from catalog.lab import Lab
     from catalog.lake import Served
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
     from catalog.receipt import Receipt
     from ingest.before import Job
     from ingest.desk import Desk
+    from ingest.review import Visit
     from ingest.sources import Fetched
     from ingest.table import Table
 
-READER = 3
+READER = 4
 """Raised when the same bytes would be read otherwise than before, so that they are read again."""
 
 
@@ -72,33 +74,54 @@ def read(fetched: Fetched, resource: Resource, desk: Desk) -> Table:
     return together(opened)
 
 
-def expected(
-    job: Job, resource: Resource, table: Table, before: tuple[Served, Receipt | None] | None, reading: str
-) -> dict[str, Declared | Kept]:
-    """What is expected of the columns, by their names in the lake: what is declared, or else the type they had.
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """What is expected: of the columns, by their names in the lake, of the rows, and the texts for no value.
+
+    `missing` None: the known markers.
+    """
+
+    columns: Mapping[str, Declared | Kept]
+    keys: tuple[Key, ...]
+    missing: tuple[str, ...] | None
+
+
+def expected(visit: Visit, table: Table) -> Expected:
+    """What is expected of the table: what is declared, or else the types that its columns had.
 
     Declared is what the TableSchema and then the descriptor say. No type is kept from a snapshot that was read by
     another `reading`: who changes the descriptor wants the types to be found anew.
     """
+    job, resource, before = visit.job, visit.resource, visit.last
     had = () if before is None else tuple(column.name for column in before[0].columns)
-    declared = _declared(job.lab, job.slug, resource, table, had)
+    schema = None
+    if resource.tableschema is not None:
+        schema = read_tableschema(job.lab.root / resource.tableschema, table.columns)
+    declared = _declared(job.slug, resource, table, had, {} if schema is None else schema.columns)
+    keys, missing = ((), None) if schema is None else (schema.keys, schema.missing)
+    if resource.mode == "merge":
+        keys = (Key(resource.key, place=f"datasets/{job.slug}.yaml: {visit.name}", required=True), *keys)
+    missing = missing if resource.read.missing is None else resource.read.missing
+    return Expected(columns={**_kept(before, visit.reading), **declared}, keys=keys, missing=missing)
+
+
+def _kept(before: tuple[Served, Receipt | None] | None, reading: str) -> dict[str, Kept]:
     served, receipt = (None, None) if before is None else before
     if served is None or receipt is None or receipt.reading != reading:
-        return {**declared}
+        return {}
     why = {column.name: column.why for column in receipt.columns}
     beside = {column.name for column in receipt.columns if column.source_name == ""}
-    kept = {
+    return {
         column.name: Kept(column.type, why.get(column.name, ""), column.name + SUFFIX in beside)
         for column in served.columns
     }
-    return {**kept, **declared}
 
 
-def _declared(lab: Lab, slug: str, resource: Resource, table: Table, had: tuple[str, ...]) -> dict[str, Declared]:
+def _declared(
+    slug: str, resource: Resource, table: Table, had: tuple[str, ...], schema: Mapping[str, Declared]
+) -> dict[str, Declared]:
     """What the descriptor and its TableSchema say; of a column that the source `had` until now the review speaks."""
-    declared = {}
-    if resource.tableschema is not None:
-        declared = read_tableschema(lab.root / resource.tableschema, table.columns)
+    declared = dict(schema)
     known = [column.name for column in table.columns]
     for column, described in resource.columns.items():
         if column not in known and column in had:
@@ -107,8 +130,9 @@ def _declared(lab: Lab, slug: str, resource: Resource, table: Table, had: tuple[
             message = f"datasets/{slug}.yaml: the column {column!r} is not in the source; {suggest(column, known)}"
             raise DocumentError(message)
         if described.type is not None:
-            checks = declared[column].checks if column in declared else ()
-            declared[column] = Declared(described.type, checks)
+            before = declared.get(column, Declared(described.type))
+            patterns = before.patterns if before.word == described.type else ()
+            declared[column] = replace(before, word=described.type, patterns=patterns)
     return declared
 
 

@@ -11,7 +11,7 @@ from ingest import held, review
 from ingest.before import opened
 from ingest.commit import Made, base_of, commit, rejects_table
 from ingest.fetch import fetch
-from ingest.modes import with_keys
+from ingest.judged import judged
 from ingest.outcome import Outcome, counted
 from ingest.polite import polite
 from ingest.prove import prove
@@ -96,12 +96,11 @@ def _read_and_type(visit: Visit) -> Proven:
     with desk_of(job, visit.fetched) as desk:
         job.say(f"{job.slug}.{name}: read")
         table = read(visit.fetched, resource, desk)
-        wanted = expected(job, resource, table, visit.last, visit.reading)
+        wanted = expected(visit, table)
         job.say(f"{job.slug}.{name}: type")
         adds = resource.mode != "snapshot" and visit.last is not None
-        proven = prove(table, wanted, stage, markers=resource.read.missing, may_be_empty=adds)
-        if resource.mode == "merge":
-            proven = with_keys(proven, resource.key, stage, f"datasets/{job.slug}.yaml: {name}")
+        proven = prove(table, wanted.columns, stage, markers=wanted.missing, may_be_empty=adds)
+        proven = judged(proven, wanted, stage)
     try:
         refuse_changed(visit.fetched)
     except BaseException:

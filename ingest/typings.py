@@ -34,7 +34,7 @@ def word_of(sql_type: str) -> str:
 
 @dataclass(frozen=True)
 class Check:
-    """A constraint on a column's text: SQL with `{x}` for it that is true where the row must be rejected, and why."""
+    """A constraint on a column: SQL with `{x}` for it that is true where the row must be rejected, and why."""
 
     sql: str
     reason: str
@@ -42,10 +42,25 @@ class Check:
 
 @dataclass(frozen=True)
 class Declared:
-    """What is declared of a column: its type (a word of the model, "number" for decimal or float) and its checks."""
+    """What is declared of a column: its type (a word of the model, "number" for decimal or float) and its checks.
+
+    `checks` are of its text, `values` of what it is once it is typed. `patterns` are those of the forms that it may
+    have, where that is declared.
+    """
 
     word: str
     checks: tuple[Check, ...] = ()
+    values: tuple[Check, ...] = ()
+    patterns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Key:
+    """Columns whose values together stand on one row alone; `required`: and on every row. `place` is what says so."""
+
+    columns: tuple[str, ...]
+    place: str
+    required: bool
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.modes import source_numbers
+from ingest.judged import source_numbers
 from ingest.run import ingest
 from ingest.verdict import accept, refuse
 from policies.model import RAW
@@ -107,7 +107,7 @@ def test_the_number_of_a_kept_row_is_found_in_the_source(left_out):
 def test_a_key_that_no_row_has_alone_is_an_error_and_changes_nothing(folder):
     merge(folder, "n;a\n1;x\n2;y\n3;z\n")
     outcome = merge(folder, "n;a\n1;x\n1;y\n1;z\n")
-    assert "3 of 3 rows have no key of their own; the first on line 2: n: the key stands on 3 rows" in outcome.error
+    assert "3 of 3 rows break a key or a value that is declared; the first on line 2: n: the key" in outcome.error
     assert len(folder.rows()) == 3
     assert len(list((folder.root / "var/lake/jeu/raw/t").glob("*.parquet"))) == 1
 
