@@ -10,11 +10,10 @@ cache=$(cd "$cache" && pwd)
 exec 9>"$cache/.lock"
 flock 9  # two set-ups at once would write the same files
 
-as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 made_of() { sha256sum <"$here/$1" | cut -d' ' -f1; }
 is_made_of() { [ "$(cat "$cache/$1/.made-of" 2>/dev/null)" = "$(made_of "$2")" ]; }
 
-install_debian_packages() (  # a subshell: its trap is for it alone
+install_debian_packages() {
     local need=()
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || need+=(postgresql)
     command -v redis-server >/dev/null || need+=(redis-server)
@@ -27,24 +26,8 @@ install_debian_packages() (  # a subshell: its trap is for it alone
         python3 -c 'import ensurepip' 2>/dev/null || need+=(python3-venv)
         [ -e "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ] || need+=(python3-dev)
     fi
-    [ ${#need[@]} = 0 ] && exit 0
-    echo "installing Debian packages: ${need[*]}"
-    # Ours are started by stack.py. Debian would start its own, now and at each boot: forbid it, for new ones only.
-    local policy=/usr/sbin/policy-rc.d
-    if [ ! -e $policy ]; then
-        printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
-        as_root chmod +x $policy
-        trap "as_root rm -f $policy" EXIT
-    fi
-    as_root apt-get update -q >/dev/null
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends "${need[@]}" >/dev/null
-    local package
-    for package in "${need[@]}"; do
-        case $package in postgresql | redis-server)
-            command -v systemctl >/dev/null && as_root systemctl disable -q "$package" || true
-        esac
-    done
-)
+    [ ${#need[@]} = 0 ] || "$here/../debian.sh" "${need[@]}"
+}
 
 install_ckan() {
     is_made_of venv requirements.txt && return
