@@ -10,10 +10,9 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ingest.geometry import LONLAT, projection
 from ingest.readers.elements import features, local, survey, values_in
 from ingest.readers.flat import Bare
-from ingest.readers.layer import Feature, Layer, layer_table
+from ingest.readers.layer import Feature, lonlat_layers
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from catalog.model import Reading
     from catalog.receipt import Reject
     from ingest.desk import Desk
-    from ingest.table import Table, Tables
+    from ingest.table import Tables
 
 _TABLES = {
     "waypoints": ("wpt", ("wpt",)),
@@ -48,21 +47,7 @@ def read_gpx(path: Path, reading: Reading, desk: Desk) -> Tables:
     found = {name: counts[way] for name, (_, way) in _TABLES.items() if counts[way] > 0}
     if not found:
         raise ReadingError(f"{path}: no waypoint, route or track is in it")
-    return {
-        "" if len(found) == 1 else name: partial(_open, path, name, count, reading, desk)
-        for name, count in found.items()
-    }
-
-
-def _open(path: Path, name: str, count: int, reading: Reading, desk: Desk) -> Table:
-    layer = Layer(
-        path=path,
-        format="gpx",
-        system=projection(path, LONLAT, reading.crs),
-        rows_in=count,
-        dialect={"layer": name},
-    )
-    return layer_table(layer, _features(path, name), desk)
+    return lonlat_layers(path, "gpx", found, partial(_features, path), reading, desk)
 
 
 def _features(path: Path, name: str) -> Iterator[Feature | Reject]:

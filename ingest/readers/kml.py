@@ -13,10 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ingest.archive import packing_of, unpack
-from ingest.geometry import LONLAT, projection
 from ingest.readers.elements import features, local, survey, values_in
 from ingest.readers.flat import Bare
-from ingest.readers.layer import Feature, Layer, ShapeError, layer_table, united
+from ingest.readers.layer import Feature, ShapeError, lonlat_layers, united
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from catalog.model import Reading
     from catalog.receipt import Reject
     from ingest.desk import Desk
-    from ingest.table import Table, Tables
+    from ingest.table import Tables
 
 _FOLDERS = frozenset({"Document", "Folder"})
 _SIMPLE = {"Point": "Point", "LineString": "LineString", "LinearRing": "LineString"}
@@ -44,10 +43,7 @@ def read_kml(path: Path, reading: Reading, desk: Desk) -> Tables:
     counts = _counts(file)
     if not counts:
         raise ReadingError(f"{path}: no placemark is in it; it may only link to others, which are not followed")
-    return {
-        "" if len(counts) == 1 else name: partial(_open, path, file, name, count, reading, desk)
-        for name, count in counts.items()
-    }
+    return lonlat_layers(path, "kml", counts, partial(_features, file), reading, desk)
 
 
 def _unpacked(path: Path, desk: Desk) -> Path:
@@ -98,17 +94,6 @@ def _counts(file: Path) -> Counter[str]:
 
 def _depth(names: Sequence[str]) -> int:
     return sum(name in _FOLDERS for name in names)
-
-
-def _open(path: Path, file: Path, name: str, count: int, reading: Reading, desk: Desk) -> Table:
-    layer = Layer(
-        path=path,
-        format="kml",
-        system=projection(path, LONLAT, reading.crs),
-        rows_in=count,
-        dialect={"layer": name},
-    )
-    return layer_table(layer, _features(file, name), desk)
 
 
 def _features(file: Path, wanted: str) -> Iterator[Feature | Reject]:

@@ -8,22 +8,25 @@ from __future__ import annotations
 import itertools
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from catalog.receipt import Reject
-from ingest.geometry import Places
+from ingest.geometry import LONLAT, Places, projection
 from ingest.readers.flat import SHOWN, Bare, write_flat
 from ingest.table import SourceColumn, Table, lake_names
 from policies.editions import quoted
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from catalog.model import Reading
     from ingest.desk import Desk
     from ingest.geometry import Box, Projection
     from ingest.readers.flat import Flat, Path_, Row
+    from ingest.table import Tables
 
 _BATCH = 2_000
 _GEOMETRY, _LONGITUDE, _LATITUDE = ("", "geometry"), ("", "longitude"), ("", "latitude")
@@ -71,6 +74,24 @@ class Layer:
     dialect: Mapping[str, str | int | None] = field(default_factory=dict)
     natives: Mapping[str, str] = field(default_factory=dict)
     boxes: Mapping[str, Box] = field(default_factory=dict)
+
+
+def lonlat_layers(
+    path: Path,
+    form: str,
+    counts: Mapping[str, int],
+    features: Callable[[str], Features],
+    reading: Reading,
+    desk: Desk,
+) -> Tables:
+    """The layers of a file whose format says longitude and latitude: `counts` has how many `features` each has."""
+
+    def opened(name: str, count: int) -> Table:
+        system = projection(path, LONLAT, reading.crs)
+        layer = Layer(path=path, format=form, system=system, rows_in=count, dialect={"layer": name})
+        return layer_table(layer, features(name), desk)
+
+    return {"" if len(counts) == 1 else name: partial(opened, name, count) for name, count in counts.items()}
 
 
 def layer_table(layer: Layer, features: Features, desk: Desk) -> Table:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from catalog.sources import HttpSource
 from ingest.sources.http import fetch_http
+from ingest.sources.web import same_server
 from policies.errors import SourceError
 
 if TYPE_CHECKING:
@@ -29,8 +30,7 @@ def fetch_linked(
     address.
     """
     try:
-        there, home = httpx.URL(url), httpx.URL(portal)
-        same = (there.scheme, there.host, there.port) == (home.scheme, home.host, home.port)
+        same = same_server(httpx.URL(portal), httpx.URL(url))
         source = HttpSource.model_validate({"url": url, "authorization": secret_name if same else None})
     except (ValidationError, httpx.InvalidURL):
         raise SourceError(
