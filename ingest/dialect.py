@@ -89,7 +89,7 @@ def detect(path: Path, reading: Reading, *, sure: bool = True) -> Dialect:
     except ReadingError as error:
         raise ReadingError(f"{path}: {error}") from None
     kinds = kinds_of(values, len(header.names))
-    stray = ends.some or (not trusted and has_strays(head, marks, cut=cut))
+    stray = has_strays(head, marks, ends, len(header.names), cut=cut)
     marks = replace(marks, stray=stray or (len(values) < len(below) and any(kinds)))
     return Dialect(encoding, marks, header, trusted, tuple(kinds), ends)
 

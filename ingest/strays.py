@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ingest.marks import Marks
 
 _MOST = 0.9
+_LINE_END = re.compile("\r\n|\r|\n")
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,26 @@ def ends_of(rows: Sequence[Row], width: int) -> Ends:
     return Ends(over > _MOST * len(wide), 0 < over < len(wide), filled)
 
 
-def has_strays(head: str, marks: Marks, *, cut: bool) -> bool:
-    """Whether quotes stand within cells of a text in which others wrap cells; nothing is said of a text that is cut."""
-    if cut or not marks.quote or marks.escape is not None or marks.quote not in head:
-        return False
-    left, wraps = _wrapped_cells(marks).subn("", head)
-    return wraps > 0 and marks.quote in left
+def has_strays(head: str, marks: Marks, ends: Ends, width: int, *, cut: bool) -> bool:
+    """Whether rows of a text have a sign too many: quotes within cells, or a delimiter at the end as others have not.
+
+    Of a text that is cut only the first rows are known: small files are looked at whole.
+    """
+    if ends.some or cut or marks.escape is not None:
+        return ends.some
+    left, astray = _outside(head, marks)
+    return astray or any(
+        line.endswith(marks.delimiter) and line.count(marks.delimiter) == width
+        for line in ([] if ends.delimited else _LINE_END.split(left))
+    )
+
+
+def _outside(text: str, marks: Marks) -> tuple[str, bool]:
+    """What stands outside of the cells within quotes, and whether it has quotes though there are such cells."""
+    if not marks.quote or marks.quote not in text:
+        return text, False
+    left, wraps = _wrapped_cells(marks).subn("", text)
+    return left, wraps > 0 and marks.quote in left
 
 
 def refuse_open_names(head: str, rows: Sequence[Row], first: int, ends: Ends, marks: Marks) -> None:
@@ -53,14 +68,14 @@ def refuse_open_names(head: str, rows: Sequence[Row], first: int, ends: Ends, ma
 
     It hides rows where the lines it makes one record of are each as wide as a row.
     """
-    lines = re.split("\r\n|\r|\n", head)
+    lines = _LINE_END.split(head)
     for row in rows:
         if row.start >= first:
             return
         said = lines[row.start - 1 : row.end]
         least = max(1, len(rows[-1].cells) - 1)
         whole = len(said) > 1 and all(line.count(marks.delimiter) >= least for line in said[:2])
-        if whole or (ends.delimited and has_strays("\n".join(said), marks, cut=False)):
+        if whole or (ends.delimited and _outside("\n".join(said), marks)[1]):
             raise ReadingError(
                 f"line {row.start}: a quote too many among the names; mend it in the source, or declare header_row: 0 "
                 'and quote: "" under read:'

@@ -213,12 +213,13 @@ WIDE = [f"{number};{number:02}:15;Lieu {number};" for number in range(10, 30)]
 
 
 @pytest.mark.parametrize("cut", range(3))
-def test_a_delimiter_too_many_within_a_row_that_ends_empty_moves_no_cell(folder, cut):
+@pytest.mark.parametrize("times", [1, 50])
+def test_a_delimiter_too_many_within_a_row_that_ends_empty_moves_no_cell(folder, cut, times):
     cells = ["7", "07:15", "Lieu 7", ""]
     broken = ";".join([*cells[:cut], "", *cells[cut:]])
-    receipt = folder.bring("\n".join(["n;heure;lieu;note", *WIDE[:9], broken, *WIDE[9:]]) + "\n")
-    assert told(receipt) == [(11, "Expected Number of Columns: 4 Found: 5")]
-    assert receipt["rows_out"] == len(WIDE)
+    receipt = folder.bring("\n".join(["n;heure;lieu;note", *WIDE * times, broken, *WIDE]) + "\n")
+    assert told(receipt) == [(2 + len(WIDE) * times, "Expected Number of Columns: 4 Found: 5")]
+    assert receipt["rows_out"] == len(WIDE) * (times + 1)
 
 
 @pytest.mark.parametrize("rows", [["1;a;12;", "2;b;7"], ["1;a;12", "2;b;7;"]])

@@ -202,7 +202,7 @@ def _judged(line: int, row: list[str], said: list[str], body: Body) -> list[str]
         return Reject(line=line, reason=f"Expected Number of Columns: {width} Found: {len(row)}", text=_text(said))
     if any(body.dialect.kinds) and body.dialect.header.stands_in(row):
         return Reject(line=line, reason="the names again, as above the table", text=_text(said))
-    why = why_shifted(row, "".join(said), body.dialect.marks, body.dialect.kinds)
+    why = None if body.dialect.trusted else why_shifted(row, "".join(said), body.dialect.marks, body.dialect.kinds)
     if why is not None:
         return Reject(line=line, reason=why, text=_text(said))
     for broken in filter(None, map(_BROKEN.search, row)):
