@@ -213,7 +213,7 @@ WIDE = [f"{number};{number:02}:15;Lieu {number};" for number in range(10, 30)]
 
 
 @pytest.mark.parametrize("cut", range(3))
-@pytest.mark.parametrize("times", [1, 50])
+@pytest.mark.parametrize("times", [1, 50, 2000])
 def test_a_delimiter_too_many_within_a_row_that_ends_empty_moves_no_cell(folder, cut, times):
     cells = ["7", "07:15", "Lieu 7", ""]
     broken = ";".join([*cells[:cut], "", *cells[cut:]])

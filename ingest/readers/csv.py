@@ -67,7 +67,12 @@ def _open(path: Path, reading: Reading, desk: Desk, *, sure: bool) -> Table:
 def _count(body: Body) -> int:
     dialect = body.dialect
     found = count_records(
-        body.path, body.skip, dialect.marks.quote, dialect.marks.delimiter, None if dialect.trusted else dialect.width
+        body.path,
+        body.skip,
+        dialect.marks.quote,
+        dialect.marks.delimiter,
+        None if dialect.trusted else dialect.width,
+        over=dialect.width + dialect.ends.delimited,
     )
     if found is None:
         raise UnsureError
