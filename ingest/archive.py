@@ -15,7 +15,7 @@ import tarfile
 import unicodedata
 import zipfile
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -136,6 +136,17 @@ def take_out(path: Path, folder: Path, names: Collection[str]) -> dict[str, Path
                     found[name].parent.mkdir(parents=True, exist_ok=True)
                     with content() as source, found[name].open("xb") as target:
                         shutil.copyfileobj(source, target, _MAX_HEADER)
+    return found
+
+
+def starts(path: Path, names: Collection[str], size: int) -> dict[str, bytes]:
+    """The first `size` bytes of the members of these names, of those that are not damaged."""
+    found: dict[str, bytes] = {}
+    with _told(path):
+        for name, content in _zip_contents(path) if packing_of(path) == "zip" else _tar_contents(path):
+            if name in names:
+                with suppress(ReadingError), _told(path, name), content() as source:
+                    found[name] = source.read(size)
     return found
 
 

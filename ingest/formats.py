@@ -42,6 +42,28 @@ READERS: dict[Format, tuple[str, str]] = {
 """Each format's reader: its module in `ingest.readers`, loaded when a file needs it, and its name there."""
 
 
+_TEXT, _ROWS = frozenset({"encoding", "delimiter", "quote", "escape"}), frozenset({"header_row", "header_rows"})
+_MEANS: dict[Format, frozenset[str]] = {
+    "csv": _TEXT | _ROWS,
+    "gtfs": _TEXT | _ROWS,
+    "xlsx": _ROWS,
+    "xls": _ROWS,
+    "ods": _ROWS,
+    "json": frozenset({"encoding", "records"}),
+    "ndjson": frozenset({"encoding"}),
+    "xml": frozenset({"encoding", "records"}),
+    "geojson": frozenset({"encoding", "crs"}),
+    "shapefile": frozenset({"encoding", "crs"}),
+    "gpkg": frozenset({"crs"}),
+    "kml": frozenset({"crs"}),
+    "gpx": frozenset({"crs"}),
+    "gml": frozenset({"crs"}),
+    "parquet": frozenset({"crs"}),
+}
+"""The keys of `read` that say something of a format, beside those that say something of every one."""
+_OF_ALL = frozenset({"format", "table", "missing"})
+
+
 def reader_of(form: Format) -> Reader:
     """The reader of the format."""
     module, name = READERS[form]
@@ -117,8 +139,14 @@ def tables_in(
     return _read(said or found, path, reading, desk)
 
 
-def _read(format: Format | Packing, path: Path, reading: Reading, desk: Desk) -> Tables:  # noqa: A002
-    return reader_of(format)(path, reading, desk)  # type: ignore[arg-type]  # an archive never comes here
+def _read(form: Format | Packing, path: Path, reading: Reading, desk: Desk) -> Tables:
+    for key in reading.model_dump(exclude_unset=True, exclude_none=True):
+        if key not in _OF_ALL | _MEANS[form]:  # type: ignore[index]  # an archive never comes here
+            known = ", ".join(sorted(_OF_ALL | _MEANS[form]))  # type: ignore[index]
+            raise ReadingError(
+                f"{path}: read: {key} says nothing of {form}, which this is; leave it out (known: {known})"
+            )
+    return reader_of(form)(path, reading, desk)  # type: ignore[arg-type]
 
 
 def format_of(path: Path, name: str) -> Format | Packing:

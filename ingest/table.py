@@ -84,7 +84,7 @@ def only(tables: Tables, name: str | None) -> Tables:
         return tables
     if name not in tables:
         known = [one for one in tables if one]
-        advice = suggest(name, known) if known else "it holds one table, which has no name"
+        advice = suggest(name, known) if known else "it holds one table, which has no name: leave read: table out"
         raise ReadingError(f"no table {name!r} in the file; {advice}")
     return {name: tables[name]}
 

@@ -82,6 +82,35 @@ def test_what_goes_with_the_data_is_left_out_and_named(folder):
     assert receipt["dialect"]["left_out"] == "LISEZMOI.txt, notice.pdf, __MACOSX/._d.csv, .DS_Store"
 
 
+PROSE = "EXPLICATIONS\n\nCe jeu de données présente les bornes, par commune.\nIl est mis à jour chaque mois.\n"
+
+
+@pytest.mark.parametrize("text", [PROSE, "Une seule ligne, qui explique le fichier.\n", PROSE.encode("utf-16")])
+@pytest.mark.parametrize("pack", [lambda text: zipped({"d.csv": CSV, "a.txt": text}), None])
+def test_prose_in_an_archive_is_left_out_and_named(folder, text, pack):
+    content = text if isinstance(text, bytes) else text.encode()
+    made = tarred(**{"d.csv": CSV.encode(), "a.txt": content}) if pack is None else pack(content)
+    receipt = folder.bring(made, name="data")
+    assert (receipt["rows_in"], receipt["dialect"]["left_out"]) == (2, "a.txt")
+
+
+def test_prose_alone_is_no_data_and_a_declared_format_makes_it_a_table(folder):
+    content = zipped({"a.txt": PROSE})
+    assert "holds no data, only a.txt" in folder.bring(content, name="data.zip")
+    said = folder.bring(content, name="data.zip", read={"format": "csv", "header_row": 0, "delimiter": "|"})
+    assert said["rows_in"] == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["01001\n01002\n", "nom\nSaint Martin de Ré\nSaint Lô\n", "code;texte\n1;Une phrase, ici.\n2;Une autre.\n"],
+)
+def test_a_text_of_rows_in_an_archive_is_a_table(folder, text):
+    assert "holds 2 tables: 'd', 'a'; choose one" in folder.bring(
+        zipped({"d.csv": CSV, "a.txt": text}), name="data.zip"
+    )
+
+
 def test_an_archive_without_data_says_what_is_in_it(folder):
     assert "holds no data, only a.pdf, b.md" in folder.bring(zipped({"a.pdf": "x", "b.md": "x"}), name="data.zip")
     assert "holds no data, nothing" in folder.bring(zipped({}), name="data.zip")

@@ -175,3 +175,21 @@ def test_ndjson_named_json_is_read_as_ndjson(folder):
 
 def test_every_format_that_a_descriptor_may_name_has_a_reader():
     assert set(READERS) == set(get_args(Format))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "read", "said"),
+    [
+        ("x.csv", CSV, {"crs": "EPSG:2154"}, "read: crs says nothing of csv"),
+        ("x.csv", CSV, {"records": "a.b"}, "read: records says nothing of csv"),
+        ("x.csv", CSV, {"table": "X"}, "no table 'X' in the file; it holds one table, which has no name"),
+        ("x.json", '[{"a": 1}]', {"header_row": 1}, "read: header_row says nothing of json"),
+        ("x.json", '[{"a": 1}]', {"delimiter": ";"}, "read: delimiter says nothing of json"),
+        ("x.ndjson", '{"a": 1}\n{"a": 2}', {"records": "a"}, "read: records says nothing of ndjson"),
+        ("x.geojson", POINT, {"header_rows": 1}, "read: header_rows says nothing of geojson"),
+        ("x.xml", "<r><i><a>1</a></i><i><a>2</a></i></r>", {"quote": ""}, "read: quote says nothing of xml"),
+        ("x.zip", zipped(**{"x.csv": CSV}), {"crs": "EPSG:2154"}, "x.csv: read: crs says nothing of csv"),
+    ],
+)
+def test_what_is_declared_of_the_reading_and_means_nothing_is_an_error(folder, name, content, read, said):
+    assert said in folder.bring(content, name=name, read=read)

@@ -69,6 +69,12 @@ def test_a_type_is_kept_or_said_as_text(folder, array, word, kept):
     assert [row[0] for row in folder.rows(columns="v")] == kept
 
 
+def test_a_system_of_coordinates_for_what_has_no_geometry_is_an_error(folder):
+    said = bring(folder, parquet({"v": pa.array([1, 2])}), read={"crs": "EPSG:2154"})
+    assert "read: crs says nothing of a Parquet without geometry" in said
+    assert "read: encoding says nothing of parquet" in bring(folder, parquet({}), read={"encoding": "utf-8"})
+
+
 def test_bytes_that_are_no_text_are_named(folder):
     assert bring(folder, parquet({"a b": pa.array([b"\xff"])}))["dialect"] == {"base64": "a b"}
 

@@ -1,7 +1,7 @@
 """The tables of the files in an archive, each unpacked when it is opened.
 
 A table is called as its file without the ending, or FILE/TABLE where a file has several. What goes with data but is
-none (notices, images, what a Mac adds) is left out, and named in the dialect.
+none (notices, prose, images, what a Mac adds) is left out, and named in the dialect.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from functools import cache, partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
-from ingest.archive import Left, gunzip, members, packing_of, take_out
+from ingest.archive import Left, gunzip, members, packing_of, starts, take_out
+from ingest.markup import text_of
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ _NOTICE = re.compile(
     r"(readme|read_me|lisez[-_ ]?moi|a[-_ ]lire|licen[cs]e|copying|notice|changelog|metadata|metadonnees)([-_. ].*)?",
     re.IGNORECASE,
 )
+_SENTENCE = re.compile(r"\w\s+[^\d\W].*[.!?:…]$")
+_HEAD, _LINES = 1 << 14, 50
+"""So many bytes and lines of a text show whether it is prose."""
 _SHAPEFILE = frozenset(".ain .aih .atx .cpg .cst .dbf .fix .ixs .mxs .prj .qix .qpj .sbn .sbx .shp .shx".split())  # noqa: SIM905
 _ONE_TABLE = frozenset(".csv .geojson .json .jsonl .ndjson .parquet .tab .tsv .txt .xml".split())  # noqa: SIM905
 
@@ -47,6 +51,17 @@ def left_out(name: str) -> bool:
     if hidden or path.name.lower() in {"thumbs.db", "desktop.ini"} or path.suffix.lower() in _LEFT_OUT:
         return True
     return path.suffix.lower() in {"", ".txt", ".xml"} and _NOTICE.fullmatch(path.stem) is not None
+
+
+def is_prose(text: str) -> bool:
+    """Whether half of the first lines are sentences, and no delimiter parts all lines alike.
+
+    So it is with a text that tells of the data; a list of names has no sentences, and rows have a delimiter.
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()][:_LINES]
+    counts = [{line.count(sign) for line in lines} for sign in "\t;|,"] if len(lines) > 1 else []
+    rows = any(len(one) == 1 and 0 not in one for one in counts)
+    return bool(lines) and not rows and sum(map(bool, map(_SENTENCE.search, lines))) * 2 >= len(lines)
 
 
 def shapefiles(names: Sequence[str]) -> dict[str, list[str]]:
@@ -83,11 +98,12 @@ def read_archive(
         gunzip(path, target, left)
         return _told(partial(nested, target, inner), target, str(path), {})
     names = members(path, left)
-    data = [one for one in names if not left_out(one)]
+    data = _data(path, names, reading)
     if not data:
         what = f"only {', '.join(names)[:_SHOWN]}" if names else "nothing"
         raise ReadingError(f"{path}: the archive holds no data, {what}")
-    said = ", ".join(one for one in names if left_out(one))[:_SHOWN]
+    there = set(data)
+    said = ", ".join(one for one in names if one not in there)[:_SHOWN]
     dialect = {"left_out": said} if said else {}
     groups = shapefiles(data)
     beside = {one for main, group in groups.items() for one in group if one != main}
@@ -117,6 +133,14 @@ def read_archive(
             raise ReadingError(f"{path}: two tables in it would be called {twice!r}; unpack it, and give the files")
         tables |= found
     return tables
+
+
+def _data(path: Path, names: list[str], reading: Reading) -> list[str]:
+    """The names of the files that are data; a declared format says that texts are, too."""
+    data = [one for one in names if not left_out(one)]
+    asked = {one for one in data if one.lower().endswith(".txt") and reading.format is None}
+    texts = starts(path, asked, _HEAD) if asked else {}
+    return [one for one in data if one not in texts or not is_prose(text_of(texts[one]))]
 
 
 def _titles(files: list[str]) -> list[str]:

@@ -110,6 +110,8 @@ def _open(path: Path, name: str, reading: Reading, desk: Desk) -> Table:
         if len(found) != 1 or not re.match(r"(?i)\s*CREATE\s+TABLE\b", str(found[0][0])):
             raise ReadingError(f"{path}: the layer {name!r} is no table of the file; export it as a layer of its own")
         geometry, srs = _geometry_column(path, con, name)
+        if geometry is None and reading.crs is not None:
+            raise ReadingError(f"{path}: read: crs says nothing of {name!r}, which has no geometry; leave it out")
         columns = _value_columns(path, con, name, geometry)
         (rows_in,) = con.execute(f"SELECT count(*) FROM {quoted(name)}").fetchall()[0]  # noqa: S608  quoted
         layer = Layer(

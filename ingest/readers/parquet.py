@@ -81,6 +81,8 @@ def _open(path: Path, reading: Reading, desk: Desk) -> Table:
             values.append(f"{value} AS {quoted(name)}")
         if b"geo" in (footer.metadata or {}) and not systems:
             raise ReadingError(f"{path}: it says that it is GeoParquet, but not where its geometry is; export it anew")
+        if reading.crs is not None and not systems:
+            raise ReadingError(f"{path}: read: crs says nothing of a Parquet without geometry; leave it out")
         source = f"(SELECT {', '.join(values)} FROM {from_file})"  # noqa: S608  names are quoted
         numbers: array[int] | None = None
         rejects: list[Reject] = []
