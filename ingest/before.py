@@ -80,8 +80,9 @@ class Before:
 
 
 @contextlib.contextmanager
-def opened(lab: Lab, slug: str, say: Callable[[str], None]) -> Iterator[tuple[Job, dict[str, Before]]]:
-    """Hold a dataset for one job; what is left at its end, and what the policy no longer shows, is swept away.
+def opened(lab: Lab, slug: str, say: Callable[[str], None], beside: int = 1) -> Iterator[tuple[Job, dict[str, Before]]]:
+    """Hold a dataset for one job of `beside` that share the memory; what is left at its end, and what the policy no
+    longer shows, is swept away.
 
     Raises DatalabError if the descriptor, the policy or a setting is wrong, another job holds the dataset, or the disk
     refuses to mend or sweep it.
@@ -92,7 +93,7 @@ def opened(lab: Lab, slug: str, say: Callable[[str], None]) -> Iterator[tuple[Jo
         slug=slug,
         resources=dataset.resources,
         policy=lab.policy(slug),
-        settings=lab.section("ingest", IngestSettings),
+        settings=lab.section("ingest", IngestSettings).shared(beside),
         territory=dataset.spatial.bbox,
         say=say,
     )

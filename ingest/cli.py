@@ -228,8 +228,9 @@ def _executed(lab: Lab, tasks: Sequence[Task], jobs: int, dask_address: str | No
         for task in tasks:
             yield run_job(lab.root, task, partial(_at, shown, task.slug))
         return
+    beside = min(jobs, len(tasks)) if dask_address is None else 1  # a worker of Dask has a bound of its own
     with nullcontext(processes(jobs)) if dask_address is None else dask(dask_address) as executor:
-        yield from run_all(lab, tasks, executor, shown.at)
+        yield from run_all(lab, tasks, executor, shown.at, beside)
 
 
 def _at(shown: Board, what: str, step: str) -> None:

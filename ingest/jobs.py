@@ -45,31 +45,33 @@ class Done:
     error: str | None = None
 
 
-def run_job(root: Path, task: Task, say: Callable[[str], None] | None = None) -> Done:
-    """Bring in one dataset of the lab at `root`; without `say`, each step is told in the lab's folder. Never raises
-    a DatalabError or an OSError.
+def run_job(root: Path, task: Task, say: Callable[[str], None] | None = None, beside: int = 1) -> Done:
+    """Bring in one dataset of the lab at `root`, as one of `beside` jobs that share the memory.
+
+    Without `say`, each step is told in the lab's folder. Never raises a DatalabError or an OSError.
     """
     outcomes: list[Outcome] = []
     try:
         lab = Lab.open(root)
         with _told(lab, task.slug) as tell:
-            outcomes.extend(ingest(lab, task.slug, tell if say is None else say, task.only))
+            outcomes.extend(ingest(lab, task.slug, tell if say is None else say, task.only, beside))
     except (DatalabError, OSError) as error:
         return Done(task, tuple(outcomes), str(error))
     return Done(task, tuple(outcomes))
 
 
 def run_all(
-    lab: Lab, tasks: Sequence[Task], executor: Executor, watch: Callable[[dict[str, str]], None]
+    lab: Lab, tasks: Sequence[Task], executor: Executor, watch: Callable[[dict[str, str]], None], beside: int = 1
 ) -> Iterator[Done]:
     """Run every task on `executor`, which is shut down at the end; gives each when it is over.
 
-    `watch` is told, several times a second, what the running jobs are at. A job whose process dies takes a pool with
-    it: what the pool had not done is run again, each in a process of its own.
+    `beside` is how many run side by side on one machine, and share the memory. `watch` is told, several times a second,
+    what the running jobs are at. A job whose process dies takes a pool with it: what the pool had not done is run
+    again, each in a process of its own.
     """
     left: list[Task] = []
     with _shut(executor):
-        pending = {executor.submit(run_job, lab.root, task): task for task in tasks}
+        pending = {executor.submit(run_job, lab.root, task, None, beside): task for task in tasks}
         while pending:
             over, _ = wait(pending, timeout=_GLANCE, return_when=FIRST_COMPLETED)
             for future in over:

@@ -32,14 +32,18 @@ if TYPE_CHECKING:
 _KEPT_REJECTS = 100
 
 
-def ingest(lab: Lab, slug: str, say: Callable[[str], None], only: Collection[str] | None = None) -> Iterator[Outcome]:
+def ingest(
+    lab: Lab, slug: str, say: Callable[[str], None], only: Collection[str] | None = None, beside: int = 1
+) -> Iterator[Outcome]:
     """Bring in each resource of a dataset, or `only` some; `say` is told of each step. One that fails stops no other.
+
+    So many jobs as `beside` says run side by side, this one too, and share the memory.
 
     What a policy no longer shows is gone from the lake's editions before the first source is asked. Raises
     DatalabError only if the descriptor or the policy is wrong, another job holds the dataset, or the disk refuses to
     mend or sweep it.
     """
-    with opened(lab, slug, say) as (job, before):
+    with opened(lab, slug, say, beside) as (job, before):
         for name in job.resources:
             if only is None or name in only:
                 yield attempt(job, name, before[name], _bring_in)

@@ -19,14 +19,19 @@ def _zone(name: str) -> str:
     return name
 
 
+LEAST_MB = 200
+"""Wide tables do not fit into less."""
+
+
 class IngestSettings(Model):
     """How long and how much a source may give, unpacked too, and which inner hosts it may be on.
 
     `timeout` is seconds for all that is asked of one source, in which a request that failed in passing is made anew at
     most `retries` times; a server may ask to wait `max_wait` seconds before. `max_page_bytes` bounds one answer of an
-    API, `max_bytes` all that comes. Loopback, link-local and private addresses are refused unless the URL's host
-    stands in `allow_hosts`. At most `per_host` fetches are made of one host at a time. A refresh whose rows fall by
-    more than the share `max_drop` is held for review. Schedules go by the clock of `timezone`.
+    API, `max_bytes` all that comes. `memory_mb` is what the engines of all jobs side by side may take. Loopback,
+    link-local and private addresses are refused unless the URL's host stands in `allow_hosts`. At most `per_host`
+    fetches are made of one host at a time. A refresh whose rows fall by more than the share `max_drop` is held for
+    review. Schedules go by the clock of `timezone`.
     """
 
     timeout: float = Field(60, gt=0, le=3600)
@@ -41,3 +46,8 @@ class IngestSettings(Model):
     per_host: int = Field(2, ge=1, le=100)
     max_drop: float = Field(0.5, ge=0, le=1)
     timezone: Annotated[str, AfterValidator(_zone)] = "Europe/Paris"
+
+    def shared(self, jobs: int) -> IngestSettings:
+        """The settings of one of so many jobs side by side: each has its part of the memory, but not too little."""
+        part = max(self.memory_mb // jobs, min(self.memory_mb, LEAST_MB))
+        return self.model_copy(update={"memory_mb": part})

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,9 +17,12 @@ import psutil
 import pytest
 
 from catalog.sources import FileSource, HttpSource, MqttSource, PostgresSource
+from ingest.before import opened
 from ingest.board import board
+from ingest.desk import open_desk
 from ingest.jobs import Task, processes, run_all, run_job
 from ingest.polite import host_of
+from ingest.settings import IngestSettings
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -132,6 +136,37 @@ def test_a_job_whose_process_dies_is_named_and_the_others_come_in(folder, portal
     assert [over[name].outcomes[0].rows_out for name in ("a", "b")] == [2, 2]
     assert len(portal.killed) == 2
     assert any("deadly" in step for step in steps)
+
+
+class Here(Executor):
+    """Runs each job at once, in this process, and keeps what it was given beside its task."""
+
+    def __init__(self) -> None:
+        self.given: list[tuple] = []
+
+    def submit(self, work, root, task, *more):
+        self.given.append(more)
+        done = Future()
+        done.set_result(work(root, task, *more))
+        return done
+
+
+def test_a_job_is_told_how_many_run_beside_it(folder):
+    folder.table("a", "n;a\n1;x\n")
+    executor = Here()
+    (done,) = run_all(folder.lab, [Task("a")], executor, lambda _: None, 3)
+    assert (done.error, done.outcomes[0].status, executor.given) == (None, "ingested", [(None, 3)])
+
+
+def test_jobs_side_by_side_share_the_memory_and_each_has_enough(folder):
+    folder.table("a", "n;a\n1;x\n")
+    said = {}
+    for beside in (1, 2, 4):
+        with opened(folder.lab, "a", lambda _: None, beside) as (job, _), open_desk(folder.root, job.settings) as desk:
+            said[beside] = desk.con.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]
+    assert said == {1: "381.4 MiB", 2: "190.7 MiB", 4: "190.7 MiB"}
+    assert [IngestSettings(memory_mb=3000).shared(jobs).memory_mb for jobs in (1, 4, 64)] == [3000, 750, 200]
+    assert IngestSettings(memory_mb=150).shared(4).memory_mb == 150
 
 
 def test_an_error_of_our_own_is_told_with_its_trace_and_stops_no_other(folder):
