@@ -12,15 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import duckdb
+import pyarrow.parquet as pq
+from pyarrow.csv import CSVWriter
 
 from catalog.download import GEOMETRY, parquet_select
 from catalog.lake import StagedTable
 from ingest.desk import open_desk
+from ingest.evidence import AT_ONCE
 from ingest.formats import tables_in
 from ingest.prove import copy_sql, prove
 from ingest.sources import fetched_file, stamp_of
 from ingest.table import only
 from ingest.typed import clean_sql
+from ingest.wide import write_beside
 from policies.editions import literal
 from policies.errors import DatalabError, SourceError, UsageError
 
@@ -36,6 +40,8 @@ if TYPE_CHECKING:
 
 Format = Literal["parquet", "csv"]
 _SHOWN_REJECTS = 100
+_TEXTS = 250
+"""So many columns of texts are written at once where there are more than the engine can write."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +130,7 @@ def _table(
     if {fetched.parts[0].stamp, stamp_of(fetched.parts[0].path)} != {stamp}:
         raise SourceError("the file changed while it was read; try again")
     if target.suffix == ".csv":
-        desk.con.execute(f"COPY ({clean_sql(proven.table, proven.typings)}) TO {literal(clean)} (HEADER)")
+        _write_csv(proven, clean, desk)
     elif any(column.type == GEOMETRY for column in proven.served):
         plain, parquet = parquet, desk.path("geo.parquet")
         desk.con.execute(copy_sql(parquet_select(proven.served, [plain]), parquet))
@@ -136,6 +142,21 @@ def _table(
     return Converted(
         file=fetched.parts[0].path, table=name, out=target, rows=proven.staged.rows, rejected=len(proven.rejects)
     )
+
+
+def _write_csv(proven: Proven, path: Path, desk: Desk) -> None:
+    """Write the rows as clean texts, some columns at a time where the engine cannot write all of them at once."""
+    table, typings = proven.table, proven.typings
+    if len(typings) <= AT_ONCE:
+        desk.con.execute(f"COPY ({clean_sql(table, typings)}) TO {literal(path)} (HEADER)")
+        return
+    parts = [typings[start : start + _TEXTS] for start in range(0, len(typings), _TEXTS)]
+    texts = [f"SELECT CAST(COLUMNS(*) AS VARCHAR) FROM ({clean_sql(table, some)})" for some in parts]  # noqa: S608
+    wide = desk.path("wide.parquet")
+    write_beside(desk.con, texts, wide, copy_sql)
+    with pq.ParquetFile(wide) as file, CSVWriter(path, file.schema_arrow) as writer:
+        for batch in file.iter_batches():
+            writer.write_batch(batch)
 
 
 def _receipt(fetched: Fetched, proven: Proven, seconds: float) -> dict[str, Any]:

@@ -70,6 +70,18 @@ def test_a_csv_holds_no_cell_that_a_spreadsheet_would_run(convert, tmp_path):
     assert rows[1:] == [['\'=HYPERLINK("http://x")', "-5"], ["'@SUM", "3"]]
 
 
+def test_a_csv_of_more_columns_than_the_engine_writes_at_once_is_written_in_its_memory(convert, tmp_path):
+    path = tmp_path / "x.csv"
+    names = [f"c{number}" for number in range(3_000)]
+    rows = [[f"{row},{number % 10}" if number else f'"{row}"' for number in range(3_000)] for row in range(60)]
+    with path.open("w", newline="") as file:
+        csv.writer(file, delimiter=";").writerows([names, *rows])
+    done = convert(path, "--format", "csv")
+    assert (done.code, done.err.strip()) == (0, "")
+    with (tmp_path / "out/x.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == [names, *[[cell.replace(",", ".") for cell in row] for row in rows]]
+
+
 def test_a_file_that_fails_is_named_and_stops_no_other(convert, tmp_path):
     bad, good, none = tmp_path / "bad.csv", tmp_path / "good.csv", tmp_path / "none.csv"
     bad.write_bytes(b"a;b\n1;\x00\n")
