@@ -524,3 +524,11 @@ def test_more_columns_than_a_table_may_have_are_refused(folder):
     header = ";".join(f"c{place}" for place in range(MOST_COLUMNS + 1))
     said = folder.bring(f"{header}\n" + ";" * MOST_COLUMNS + "\n")
     assert f"{MOST_COLUMNS + 1} columns; at most {MOST_COLUMNS} are read" in said
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "iso8859_15", "utf-16", "mac_roman"])
+def test_a_row_that_breaks_its_declared_type_has_its_line_whatever_the_encoding(folder, encoding):
+    content = "a;b\n\u00c9vreux;1.5\nZo\u00e9;x\nYves;2\n".encode(encoding)
+    receipt = folder.bring(content, columns={"b": {"type": "decimal"}}, read={"encoding": encoding})
+    assert [line for line, _ in told(receipt)] == [3]
+    assert receipt["rows_out"] == 2

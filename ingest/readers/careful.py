@@ -142,7 +142,8 @@ def records(body: Body) -> Iterator[tuple[int, list[str] | Reject | None]]:
     """
     csv.field_size_limit(MAX_RECORD)
     line, read_anew = body.first + body.skip, 0
-    with body.path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+    encoding = body.dialect.encoding if body.latin else "utf-8"
+    with body.path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
         for _ in range(body.skip):
             file.readline()
         again: deque[str] = deque()
