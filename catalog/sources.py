@@ -200,7 +200,8 @@ class SftpSource(Model):
 class MqttSource(Model):
     """The messages that come on a topic in a window of time, each a row: topic, time, and what its JSON says.
 
-    The window is `seconds` long and ends before that with as many `messages`. `topic` may hold `+` and `#`.
+    The window is `seconds` long and ends before that with as many `messages`. `topic` may hold `+` and `#`. With a
+    password, `tls` must be said: without it, all on the way read the password.
     """
 
     mqtt: Host
@@ -208,9 +209,16 @@ class MqttSource(Model):
     topic: str
     seconds: Annotated[float, Field(gt=0, le=3600)]
     messages: Annotated[int, Field(ge=1, le=1_000_000)] = 100_000
-    tls: bool = False
+    tls: bool | None = None
     user: str | None = None
     password: Secret | None = None
+
+    @model_validator(mode="after")
+    def _says_how_the_password_goes(self) -> MqttSource:
+        if self.password is not None and self.tls is None:
+            message = "say tls: true, or tls: false if all on the way to the broker may read the password"
+            raise ValueError(message)
+        return self
 
 
 KINDS: dict[str, type[Model]] = {

@@ -290,6 +290,50 @@ def test_a_server_that_sends_byte_by_byte_is_left_in_time(ask):
     assert "not here in time" in message
 
 
+def packet(number: int, content: bytes) -> bytes:
+    return len(content).to_bytes(3, "little") + bytes([number]) + content
+
+
+GREETING = b"\x0a5.5.5-10.11.6-MariaDB\0" + bytes(4) + b"saltsalt\0" + (0xA208).to_bytes(2, "little") + b"\x2d"
+GREETING += b"\2\0" + (0x0008).to_bytes(2, "little") + b"\x15" + bytes(10) + b"saltsaltsalt\0mysql_native_password\0"
+
+
+@pytest.fixture
+def malicious():
+    """A server that lets us greet it, and says these things after; its port, and what it heard."""
+    with contextlib.ExitStack() as opened:
+
+        def start(*says: bytes) -> tuple[int, list[bytes]]:
+            server = opened.enter_context(socket.create_server(("127.0.0.1", 0)))
+            threads = opened.enter_context(ThreadPoolExecutor(1))
+            server.settimeout(30)
+            heard: list[bytes] = []
+
+            def answer() -> None:
+                with server.accept()[0] as client, contextlib.suppress(OSError):
+                    for one in (packet(0, GREETING), *says):
+                        client.sendall(one)
+                        heard.append(client.recv(4096))
+
+            threads.submit(answer)
+            return server.getsockname()[1], heard
+
+        yield start
+
+
+@pytest.mark.parametrize("way", [b"mysql_clear_password\0", b"dialog\0\x03Password: "])
+def test_a_server_that_asks_for_the_password_in_clear_does_not_get_it(ask, malicious, way):
+    port, heard = malicious(packet(2, b"\xfe" + way))
+    assert "the server asks for the password in clear" in refused(ask, "SELECT 1 AS a", port=port)
+    assert all(PASSWORD.encode() not in one for one in heard)
+
+
+def test_a_server_that_asks_for_a_file_of_this_machine_does_not_get_it(ask, malicious):
+    port, heard = malicious(packet(2, b"\0\0\0\2\0\0\0"), packet(1, b"\xfb/etc/passwd"))
+    assert refused(ask, "SELECT 1 AS a", port=port).startswith(f"mariadb://localhost:{port}/region: ")
+    assert all(b"root:" not in one for one in heard)
+
+
 def test_more_than_max_bytes_is_refused_and_what_was_there_stays(ask, tmp_path):
     before = ask("SELECT 1 AS a")
     bounds = IngestSettings(allow_hosts=("localhost",), max_bytes=10_000)

@@ -11,6 +11,7 @@ import paho.mqtt.client as paho
 import pytest
 from fixtures_servers import PASSWORD
 from paho.mqtt.enums import CallbackAPIVersion
+from pydantic import ValidationError
 
 from catalog.sources import MqttSource
 from ingest.run import ingest
@@ -56,6 +57,7 @@ def listen(mosquitto, tmp_path, monkeypatch):
             "messages": 1,
             "user": "lecteur",
             "password": "MQTT_PASSWORD",
+            "tls": False,
         }
         return fetch_mqtt(MqttSource(**{**usual, **changes}), tmp_path, bounds)
 
@@ -213,6 +215,16 @@ def test_tls_is_for_the_name_and_from_an_authority_that_is_trusted(publish, list
     assert "not valid for '127.0.0.1'" in refused(listen, port=secured.port, tls=True, mqtt="127.0.0.1")
 
 
+def test_a_password_goes_in_clear_only_where_the_steward_says_so():
+    with pytest.raises(ValidationError, match="say tls: true, or tls: false"):
+        MqttSource.model_validate({"mqtt": "broker", "topic": "t", "seconds": 1, "password": "MQTT_PASSWORD"})
+
+
+def test_max_bytes_are_counted_as_they_are_written(publish, listen):
+    publish("region/eau/1", "é" * 700)
+    assert "max_bytes" in refused(listen, bounds=IngestSettings(allow_hosts=("localhost",), max_bytes=1400))
+
+
 def test_more_than_max_bytes_is_refused(publish, listen):
     publish("region/eau/1", "x" * 1000)
     bounds = IngestSettings(allow_hosts=("localhost",), max_bytes=1000)
@@ -222,7 +234,7 @@ def test_more_than_max_bytes_is_refused(publish, listen):
 def test_messages_are_ingested_as_rows(publish, listen, folder, mosquitto):
     folder.write("datalab.toml", '[ingest]\nallow_hosts = ["localhost"]\n[policies.users]\nsteward = ["stewards"]\n')
     source = {"mqtt": "localhost", "port": mosquitto[0].port, "topic": "region/eau/+", "seconds": 60, "messages": 2}
-    folder.describe("jeu", {"t": {"source": {**source, "user": "lecteur", "password": "MQTT_PASSWORD"}}})
+    folder.describe("jeu", {"t": {"source": {**source, "user": "lecteur", "password": "MQTT_PASSWORD", "tls": False}}})
     folder.grant("jeu", {}, {"to": "user:steward", "edition": RAW, "until": "2999-01-01"})
     publish("region/eau/1", '{"niveau": 1.10, "code": "01001"}')
     publish("region/eau/2", '{"niveau": 2.25, "code": "01002"}')

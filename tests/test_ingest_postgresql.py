@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -269,6 +270,23 @@ def test_a_server_that_lets_us_in_and_then_says_nothing_is_left_in_time(ask):
         threads.submit(answer, server)
         message = refused(ask, "SELECT 1 AS a", bounds=bounds, port=server.getsockname()[1])
     assert "not here in time" in message
+
+
+def test_a_server_that_asks_for_the_password_in_clear_does_not_get_it(ask):
+    heard = []
+
+    def answer(server: socket.socket) -> None:
+        with server.accept()[0] as client, contextlib.suppress(OSError):
+            client.recv(4096)
+            client.sendall(b"R\0\0\0\x08\0\0\0\x03")  # AuthenticationCleartextPassword
+            heard.append(client.recv(4096))
+
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as threads:
+        server.settimeout(30)
+        threads.submit(answer, server)
+        message = refused(ask, "SELECT 1 AS a", port=server.getsockname()[1])
+    assert "password" in message
+    assert heard == [b""]
 
 
 def test_more_than_max_bytes_is_refused_and_what_was_there_stays(ask, tmp_path):

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from ingest.sources import Fetched
 
 _PORT = 3306
-_SOME = 1_000
 _ROWS = 100_000
 _BATCH = 1 << 26  # bytes
 _BITS = 63
@@ -88,6 +87,19 @@ def fetch_mariadb(source: MariadbSource, cache: Path, settings: IngestSettings) 
         raise SourceError(f"{place}: {said(error)}") from None
 
 
+class _Refused:
+    """A way to log in by which the password itself is sent; over TLS only the server that was checked sees it."""
+
+    def __init__(self, connection: Any) -> None:
+        self._host = connection.host
+
+    def authenticate(self, _packet: object) -> None:
+        raise SourceError(
+            f"mariadb://{self._host}: the server asks for the password in clear, which is sent over TLS alone; take "
+            "`tls: false` out, or let its operator change the user's way to log in"
+        )
+
+
 def _connected(at: Database, way: socket.socket, settings: IngestSettings) -> Any:
     """A session on that socket; over TLS the server's certificate must be for `host`."""
     connection: Any = pymysql.connect(
@@ -100,6 +112,7 @@ def _connected(at: Database, way: socket.socket, settings: IngestSettings) -> An
         cursorclass=SSCursor,
         ssl=httpx.create_ssl_context() if at.tls else None,
         ssl_disabled=not at.tls,
+        auth_plugin_map=None if at.tls else dict.fromkeys(("mysql_clear_password", "dialog"), _Refused),
         read_timeout=settings.timeout,
         program_name="datalab",
         defer_connect=True,
@@ -168,11 +181,11 @@ def _batches(
     """The rows of the answer, as many at a time as fit."""
     rows: list[tuple[Any, ...]] = []
     size = waiting = 0
-    while some := cursor.fetchmany(_SOME):
-        waiting += sum(len(value) for row in some for value in row if value is not None)
+    while (row := cursor.fetchone()) is not None:
+        waiting += sum(len(value) for value in row if value is not None)
         if size + waiting > settings.max_bytes:
             raise too_much(place, settings)
-        rows += some
+        rows.append(row)
         if len(rows) >= _ROWS or waiting >= _BATCH:
             yield _batch(rows, columns, schema, place)
             size, waiting, rows = size + waiting, 0, []

@@ -140,7 +140,7 @@ class _Listener:
 
     def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
         line = record(message, dt.datetime.now(dt.UTC))
-        self._size += len(line)
+        self._size += len(line.encode()) + 1
         if self._size > self._settings.max_bytes:
             raise too_much(self._place, self._settings)
         self._file.write(f"{line}\n")

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ingest.sources import Fetched
 
 _PORT = 5432
+_ADDRESSES = 10  # each may take two seconds at the least
 _BLOCK = 1 << 24  # bytes of a batch, and so of the longest row
 _TYPES = {
     "bool": pa.bool_(),
@@ -82,7 +83,7 @@ def fetch_postgresql(source: PostgresSource, cache: Path, settings: IngestSettin
 def _connected(at: Database, settings: IngestSettings, place: str) -> psycopg.Connection:
     """A connection to a checked address; over TLS the server's certificate must be for `host`."""
     port = at.port or _PORT
-    addresses = checked_addresses(at.host, port, settings, place)
+    addresses = checked_addresses(at.host, port, settings, place)[:_ADDRESSES]
     connection = psycopg.connect(
         host=",".join([at.host] * len(addresses)),
         hostaddr=",".join(addresses),
@@ -95,9 +96,10 @@ def _connected(at: Database, settings: IngestSettings, place: str) -> psycopg.Co
         sslrootcert=os.environ.get("SSL_CERT_FILE") or certifi.where(),  # as httpx has them
         sslcertmode="disable",
         gssencmode="disable",
+        require_auth=None if at.tls else "!password",  # no password in clear, whatever the server asks for
         client_encoding="UTF8",
         application_name="datalab",
-        connect_timeout=max(2, int(min(CONNECT, settings.timeout))),
+        connect_timeout=max(2, int(min(CONNECT, settings.timeout / len(addresses)))),
     )
     connection.read_only = True
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ

@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from ingest.sources.guarded import checked_addresses
@@ -22,11 +23,15 @@ _SAID = 400
 
 
 def reached(host: str, port: int, settings: IngestSettings, place: str) -> socket.socket:
-    """A socket to the first of the host's checked addresses that answers. Raises SourceError if none does."""
+    """A socket to the first of the host's checked addresses that answers. Raises SourceError if none does in time."""
     error: OSError | None = None
+    end = time.monotonic() + settings.timeout
     for address in checked_addresses(host, port, settings, place):
+        left = end - time.monotonic()
+        if left <= 0:  # a name server may give any number of addresses
+            raise late(place)
         try:
-            return socket.create_connection((address, port), min(CONNECT, settings.timeout))
+            return socket.create_connection((address, port), min(CONNECT, left))
         except OSError as one:
             error = one
     raise SourceError(f"{place}: cannot be reached: {said(error or 'no address')}; check host and port")
