@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from fixtures_servers import PASSWORD
@@ -213,5 +215,62 @@ def test_a_listing_that_is_none_is_refused(answer, body):
 
 
 def test_an_error_without_xml_is_told_by_its_status(answer):
-    with pytest.raises(SourceError, match="answered 503 Service Unavailable"):
-        answer("a.csv", b"<html>busy", status="503 Service Unavailable")
+    with pytest.raises(SourceError, match="answered 418 I'm a teapot; check bucket"):
+        answer("a.csv", b"<html>tea", status="418 I'm a teapot")
+
+
+BUSY = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 4\r\nRetry-After: 7\r\nConnection: close\r\n\r\nbusy"
+
+
+@pytest.fixture
+def hindered(s3, tmp_path):
+    """Fetch from the store by a way on which each of these goes wrong once: `busy`, or `cut` within the answer."""
+
+    def fetch(key: str, *goes: str, retries: int = 4):
+        port, waits = int(s3.url.rpartition(":")[2]), []
+
+        def serve(server: socket.socket) -> None:
+            left = list(goes)
+            while True:
+                with server.accept()[0] as client, contextlib.suppress(OSError):
+                    asked = client.recv(65536)
+                    if not asked:
+                        return
+                    how = left.pop(0) if left else "well"
+                    if how == "busy":
+                        client.sendall(BUSY)
+                        continue
+                    with socket.create_connection(("127.0.0.1", port)) as store:
+                        store.sendall(asked.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+                        answer = b"".join(iter(partial(store.recv, 65536), b""))
+                    client.sendall(answer[: -2 if how == "cut" else None])
+
+        with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as threads:
+            server.settimeout(30)
+            over = threads.submit(serve, server)
+            own = f"http://localhost:{server.getsockname()[1]}"
+            bounds = IngestSettings(allow_hosts=("localhost",), retries=retries)
+            try:
+                source = S3Source(**{"s3": own, "bucket": "ouvert", "key": key, **KEYS})
+                return fetch_s3(source, tmp_path, bounds, waits.append), waits
+            finally:
+                socket.create_connection(server.getsockname()).close()
+                over.result(30)
+
+    return fetch
+
+
+def test_what_fails_in_passing_is_asked_for_anew_and_comes_whole(put, hindered):
+    put({"a/1.csv": b"a\n1\n" * 1000, "a/2.csv": b"a\n2\n"})
+    fetched, waits = hindered("a/1.csv", "cut", "busy")
+    assert contents(fetched) == {"1.csv": b"a\n1\n" * 1000}
+    assert (len(waits), waits[1]) == (2, 7)
+    fetched, waits = hindered("a/*", "busy", "cut", "well", "cut")
+    assert contents(fetched) == {"a/1.csv": b"a\n1\n" * 1000, "a/2.csv": b"a\n2\n"}
+    assert len(waits) == 3
+
+
+def test_a_store_that_stays_busy_is_told_by_its_words_after_so_many_tries(put, hindered):
+    put({"a.csv": b"a\n1\n"})
+    with pytest.raises(SourceError, match=r"the store answered 503 Slow Down \(asked 3 times\)"):
+        hindered("a.csv", "busy", "busy", "busy", retries=2)

@@ -5,10 +5,12 @@ botocore signs (Signature Version 4); the requests go over the guarded transport
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, unquote_plus, urlencode
 from xml.etree.ElementTree import Element, ParseError
 
@@ -21,40 +23,41 @@ from defusedxml.ElementTree import fromstring
 
 from ingest.sources import Fetched, fetched_file, fetched_files
 from ingest.sources.copies import Copies
-from ingest.sources.guarded import FAILURES, GuardedTransport
+from ingest.sources.guarded import GuardedTransport
+from ingest.sources.retries import BUSY, BusyError, tried, wait_asked
 from ingest.sources.secret import secret
 from ingest.sources.way import too_many, too_much
 from policies.errors import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from catalog.sources import S3Source
     from ingest.settings import IngestSettings
 
+_T = TypeVar("_T")
 _PATIENCE = httpx.Timeout(30, connect=10)  # seconds of silence; `timeout` bounds the whole
 _CHUNK = 1 << 20
 _PAGE = 1 << 24  # bytes of a page of a listing, or of an error: 1000 keys of 1 KiB, in XML
 
 
-def fetch_s3(source: S3Source, cache: Path, settings: IngestSettings) -> Fetched:
+def fetch_s3(
+    source: S3Source, cache: Path, settings: IngestSettings, sleep: Callable[[float], None] = time.sleep
+) -> Fetched:
     """Bring the object, or all whose keys match a glob, into `cache`; what is there already and is the same stays.
 
-    In a glob `*` and `?` stop at `/`. Raises SourceError: no such bucket or key, keys refused, no match, more than
-    `max_files` or `max_bytes`, or `timeout` seconds passed.
+    What failed in passing is asked for anew, an object from its start, after `sleep` of so many seconds. In a glob `*`
+    and `?` stop at `/`. Raises SourceError: no such bucket or key, keys refused, no match, more than `max_files` or
+    `max_bytes`, or `timeout` seconds passed.
     """
     origin = f"{str(source.s3).rstrip('/')}/{source.bucket}"
     place = f"{origin}/{source.key}"
     try:
-        with httpx.Client(
-            transport=GuardedTransport(str(source.s3), settings), timeout=_PATIENCE, trust_env=False
-        ) as client:
-            return _fetch(_Store(client, source, place, _credentials(source), settings), Copies(cache, origin))
-    except FAILURES as error:
-        raise SourceError(
-            f"{place}: cannot be fetched: {error or type(error).__name__}; check the address and the network"
-        ) from None
+        transport = GuardedTransport(str(source.s3), settings)
+        with httpx.Client(transport=transport, timeout=_PATIENCE, trust_env=False) as client:
+            store = _Store(client, source, place, _credentials(source), settings, transport.left, sleep)
+            return _fetch(store, Copies(cache, origin))
     except OSError as error:
         raise SourceError(f"{place}: cannot be kept in {cache}: {error}") from None
 
@@ -74,6 +77,12 @@ class _Store:
     place: str
     credentials: Credentials | None
     settings: IngestSettings
+    left: Callable[[], float]
+    sleep: Callable[[float], None]
+
+    def tried(self, once: Callable[[], _T]) -> _T:
+        """What `once` gives, in the end."""
+        return tried(self.place, once, self.settings, self.left, self.sleep)
 
     def request(self, key: str, query: dict[str, str], headers: dict[str, str]) -> httpx.Request:
         """A signed GET of an object, or of the bucket when `key` is empty."""
@@ -90,10 +99,7 @@ class _Store:
         """Key, ETag and size of each object whose key starts with `prefix`."""
         query = {"list-type": "2", "prefix": prefix, "encoding-type": "url"}
         while True:
-            answer = self.client.send(self.request("", query, {}), stream=True)
-            page = self.parsed(answer)
-            if answer.status_code != httpx.codes.OK:
-                raise self.refused(answer, page)
+            page = self.tried(partial(self.page, query))
             decoded = unquote_plus if _said(page, "EncodingType") == "url" else str
             for one in page.iterfind("{*}Contents"):
                 size = _said(one, "Size")
@@ -105,6 +111,14 @@ class _Store:
             query["continuation-token"] = _said(page, "NextContinuationToken")
             if not query["continuation-token"]:
                 raise SourceError(f"{self.place}: the store's listing says more, but not where; is it S3-compatible?")
+
+    def page(self, query: dict[str, str]) -> Element:
+        """One page of the listing."""
+        answer = self.client.send(self.request("", query, {}), stream=True)
+        page = self.parsed(answer)
+        if answer.status_code != httpx.codes.OK:
+            raise self.refused(answer, page)
+        return page
 
     def parsed(self, answer: httpx.Response) -> Element:
         """The answer's XML; an empty element if it has none."""
@@ -123,13 +137,13 @@ class _Store:
                 raise SourceError(f"{self.place}: the store's listing is no XML; is it S3-compatible?") from None
             return Element("Error")
 
-    def refused(self, answer: httpx.Response, page: Element) -> SourceError:
-        """What the store says is wrong."""
+    def refused(self, answer: httpx.Response, page: Element) -> SourceError | BusyError:
+        """What the store says is wrong, or that it may be otherwise a little later."""
         why = " ".join(f"{_said(page, 'Code')}: {_said(page, 'Message')}".split())[:400].strip(": ")
-        return SourceError(
-            f"{self.place}: the store answered {answer.status_code} {why or answer.reason_phrase}; "
-            "check bucket, key, region and access keys"
-        )
+        said = f"{self.place}: the store answered {answer.status_code} {why or answer.reason_phrase}"
+        if answer.status_code in BUSY:
+            return BusyError(said, wait_asked(answer))
+        return SourceError(f"{said}; check bucket, key, region and access keys")
 
 
 def _fetch(store: _Store, copies: Copies) -> Fetched:
@@ -142,7 +156,7 @@ def _fetch(store: _Store, copies: Copies) -> Fetched:
     for key, etag in found.items():
         before = known.get(key)
         if before is None or etag != before:
-            now[key] = _brought(store, key, copies.path(key), before, left)
+            now[key] = store.tried(partial(_brought, store, key, copies.path(key), before, left))
         else:
             now[key] = before
         left -= copies.path(key).stat().st_size
