@@ -57,7 +57,7 @@ def _unproven(number: int, typing: Typing) -> str:
 
 
 def clean_sql(table: Table, typings: list[Typing]) -> str:
-    """The same rows as texts for a CSV: dates in ISO 8601, decimal points, geometry as WKT, no cell that is a formula.
+    """The rows that are kept, as texts for a CSV: ISO dates, decimal points, WKT, no cell that is a formula.
 
     What is written in the standard way already stays as it is written: `12.50` does not become `12.5`.
     """
@@ -66,7 +66,9 @@ def clean_sql(table: Table, typings: list[Typing]) -> str:
         for number, typing in enumerate(typings)
         for name, value in {**_values(number, typing), typing.column.name: _clean(number, typing)}.items()
     ]
-    return f"SELECT {', '.join(values)} FROM ({_texts(table.source, typings)})"  # noqa: S608  names are quoted
+    statement = f"SELECT {', '.join(values)} FROM ({_texts(table.source, typings)})"  # noqa: S608  names are quoted
+    why = _why(typings)
+    return statement if why is None else f"{statement} WHERE {why} IS NULL"
 
 
 def _clean(number: int, typing: Typing) -> str:

@@ -170,3 +170,20 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch):
     (converted,) = convert_files([path], tmp_path / "out", "parquet", Reading(), IngestSettings())
     assert "the file changed while it was read" in converted.error
     assert not (tmp_path / "out/x.parquet").exists()
+
+
+def test_a_csv_holds_no_row_that_was_rejected(convert, tmp_path):
+    path = tmp_path / "gtfs.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("stops.txt", "stop_id,stop_name,stop_lat,stop_lon\n1,A,49.4,1.1\n2,B,no,1.1\n3,C,49.5,1.2\n")
+        archive.writestr("routes.txt", "route_id,route_short_name,route_type\n1,A,3\n")
+        archive.writestr("trips.txt", "route_id,service_id,trip_id\n1,1,1\n")
+        times = "trip_id,arrival_time,departure_time,stop_id,stop_sequence\n1,8:00:00,8:00:00,1,1\n"
+        archive.writestr("stop_times.txt", times)
+        archive.writestr("agency.txt", "agency_name,agency_url,agency_timezone\nA,https://a.example,Europe/Paris\n")
+    assert convert(path, "--format", "csv").code == 0
+    receipt = json.loads((tmp_path / "out/gtfs/stops.receipt.json").read_text())
+    with (tmp_path / "out/gtfs/stops.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert (receipt["rows_out"], receipt["rejects"]["count"]) == (2, 1)
+    assert [row["stop_id"] for row in rows] == ["1", "3"]
