@@ -20,6 +20,7 @@ from catalog.lake import StagedTable
 from ingest.desk import open_desk
 from ingest.evidence import AT_ONCE
 from ingest.formats import tables_in
+from ingest.outcome import broken_off
 from ingest.prove import copy_sql, prove
 from ingest.sources import fetched_file, stamp_of
 from ingest.table import only
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from ingest.prove import Proven
     from ingest.settings import IngestSettings
     from ingest.sources import Fetched
-    from ingest.table import Table
+    from ingest.table import Table, Tables
 
 Format = Literal["parquet", "csv"]
 _SHOWN_REJECTS = 100
@@ -68,44 +69,58 @@ def convert(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{out}: cannot be made a folder to write to: {error.strerror}") from None
-    written: dict[Path, Path] = {}
+    taken = {file.resolve(): f"is {file}, which is read" for file in files}
     with (
         tempfile.TemporaryDirectory(dir=out, prefix=".datalab-") as scratch,
         open_desk(Path(scratch), settings) as desk,
     ):
         for file in files:
-            yield from _file(file, out, form, reading, desk, written)
+            yield from _file(file, out, form, reading, desk, taken)
             desk.clear()
 
 
 def _file(
-    file: Path, out: Path, form: Format, reading: Reading, desk: Desk, written: dict[Path, Path]
+    file: Path, out: Path, form: Format, reading: Reading, desk: Desk, taken: dict[Path, str]
 ) -> Iterator[Converted]:
-    if file.is_dir():
-        yield Converted(file=file, table="", error=f"{file}: is a folder; name the files in it: {file}/*")
-        return
+    """What becomes of one file's tables; `taken` says of each path that must not be written why."""
     try:
-        stamp = stamp_of(file)
-        hashed = desk.meanwhile(partial(fetched_file, file, file.name, str(file)))
-        tables = only(tables_in(file, file.name, reading, desk), reading.table)
+        stamp, hashed, tables = _open(file, reading, desk)
         stem = _stem(file)
         if len(tables) > 1:
             (out / stem).mkdir(exist_ok=True)
-    except DatalabError as error:
+    except Exception as error:  # noqa: BLE001  whatever a file does to its reader, the others are read
         yield Converted(file=file, table="", error=_placed(error, file))
-        return
-    except OSError as error:
-        yield Converted(file=file, table="", error=f"{file}: cannot be read: {error.strerror or error}")
         return
     for name, opened in tables.items():
         target = out / f"{stem}.{form}" if len(tables) == 1 else out / stem / f"{_file_name(name)}.{form}"
         try:
-            if target in written:
-                raise UsageError(f"{target} is already made of {written[target]}; write to another folder")
+            _refuse_taken(target, taken)
             yield _table(hashed, stamp, name, opened, target, reading, desk)
-            written[target] = file
-        except (DatalabError, duckdb.Error, OSError) as error:
+            taken[target.resolve()] = f"is already made of {file}"
+        except Exception as error:  # noqa: BLE001  as above
             yield Converted(file=file, table=name, error=_placed(error, file, name))
+
+
+def _open(file: Path, reading: Reading, desk: Desk) -> tuple[tuple[int, int], Callable[[], Fetched], Tables]:
+    """The file's stamp, what its hash will be, and its tables. A pipe is refused, as it would be waited for."""
+    if file.is_dir():
+        raise UsageError(f"is a folder; name the files in it: {file}/*")
+    if file.exists() and not file.is_file():
+        raise UsageError("is no regular file; write what it gives to one")
+    try:
+        stamp = stamp_of(file)
+        hashed = desk.meanwhile(partial(fetched_file, file, file.name, str(file)))
+        return stamp, hashed, only(tables_in(file, file.name, reading, desk), reading.table)
+    except OSError as error:
+        raise SourceError(f"cannot be read: {error.strerror or error}") from None
+
+
+def _refuse_taken(target: Path, taken: dict[Path, str]) -> None:
+    """Raise UsageError if the table or its receipt would be written over what is read, or was made, in the same run."""
+    for made in (target, target.with_suffix(".receipt.json")):
+        why = taken.get(made.resolve())
+        if why is not None:
+            raise UsageError(f"{made} {why}; write to another folder")
 
 
 def _table(
@@ -192,6 +207,7 @@ def _file_name(table: str) -> str:
 
 
 def _placed(error: Exception, file: Path, table: str = "") -> str:
-    """The error, after the file and the table that it is about."""
-    said = str(error).removeprefix(f"{file}: ")
+    """The error, after the file and the table that it is about; of one that nobody foresaw, its trace."""
+    foreseen = isinstance(error, DatalabError | duckdb.Error | OSError)
+    said = str(error).removeprefix(f"{file}: ") if foreseen else broken_off(error)
     return f"{file}: {table}: {said}" if table else f"{file}: {said}"

@@ -165,14 +165,14 @@ class Places:
         self._refuse_outside(kept, moved, numbers)
         self._look(moved, numbers)
         kinds = shapely.get_type_id(moved)
-        points = (kinds == int(shapely.GeometryType.POINT)) & ~shapely.is_empty(moved)
+        points = kinds == int(shapely.GeometryType.POINT)
         self.all_points = self.all_points and bool(np.all(points | (kinds == int(shapely.GeometryType.MISSING))))
-        x, y = shapely.get_x(moved), shapely.get_y(moved)
-        return Placed(
-            wkb=list(shapely.to_wkb(moved, flavor="iso", byte_order=1)),
-            points=[(float(x[at]), float(y[at])) if points[at] else None for at in range(len(moved))],
-            why=why,
-        )
+        points &= ~shapely.is_empty(moved)
+        places: list[tuple[float, float] | None] = [None] * len(moved)
+        x, y = shapely.get_x(moved[points]), shapely.get_y(moved[points])  # GEOS has none of an empty point
+        for where, lon, lat in zip(np.flatnonzero(points).tolist(), x.tolist(), y.tolist(), strict=True):
+            places[where] = (lon, lat)
+        return Placed(wkb=list(shapely.to_wkb(moved, flavor="iso", byte_order=1)), points=places, why=why)
 
     def refuse_exchanged(self) -> None:
         """Raise ReadingError if nothing of what was placed lies in a box, but something would with latitude first."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import traceback
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from catalog.lab import Lab
+from ingest.outcome import broken_off
 from ingest.run import ingest
 from policies.errors import DatalabError, RemoteError, UsageError
 
@@ -48,7 +48,7 @@ class Done:
 def run_job(root: Path, task: Task, say: Callable[[str], None] | None = None, beside: int = 1) -> Done:
     """Bring in one dataset of the lab at `root`, as one of `beside` jobs that share the memory.
 
-    Without `say`, each step is told in the lab's folder. Never raises a DatalabError or an OSError.
+    Without `say`, each step is told in the lab's folder. Never raises an Exception: one that fails stops no other.
     """
     outcomes: list[Outcome] = []
     try:
@@ -57,6 +57,8 @@ def run_job(root: Path, task: Task, say: Callable[[str], None] | None = None, be
             outcomes.extend(ingest(lab, task.slug, tell if say is None else say, task.only, beside))
     except (DatalabError, OSError) as error:
         return Done(task, tuple(outcomes), str(error))
+    except Exception as error:  # noqa: BLE001  nobody foresaw it
+        return Done(task, tuple(outcomes), f"{task.slug}: {broken_off(error)}")
     return Done(task, tuple(outcomes))
 
 
@@ -123,8 +125,7 @@ def _done(task: Task, future: Future[Done]) -> Done | None:
         return future.result()
     if isinstance(error, BrokenExecutor):
         return None
-    told = "".join(traceback.format_exception(error)).rstrip()
-    return Done(task, error=f"{task.slug}: the job broke off, which is an error of the DataLab's own:\n{told}")
+    return Done(task, error=f"{task.slug}: {broken_off(error)}")
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,3 +48,9 @@ def counted(receipt: Receipt, status: str, editions: tuple[str, ...] = (), reaso
         reasons=reasons,
         notes=receipt.notes,
     )
+
+
+def broken_off(error: BaseException) -> str:
+    """What is said of an error that nobody foresaw, with its trace, for who has to mend it."""
+    told = "".join(traceback.format_exception(error)).rstrip()
+    return f"the job broke off, which is an error of the DataLab's own:\n{told}"

@@ -12,7 +12,7 @@ from ingest.before import opened
 from ingest.commit import Made, base_of, commit, rejects_table
 from ingest.fetch import fetch
 from ingest.judged import judged
-from ingest.outcome import Outcome, counted
+from ingest.outcome import Outcome, broken_off, counted
 from ingest.polite import polite
 from ingest.prove import prove
 from ingest.reading import desk_of, expected, read, reading_id, refuse_changed
@@ -54,8 +54,10 @@ def attempt(job: Job, name: str, before: Before, work: Callable[[Job, str, Befor
     start = time.monotonic()
     try:
         outcome = work(job, name, before)
-    except (DatalabError, OSError) as error:
-        told = [str(error), *([] if before.error is None or before.error is error else [str(before.error)])]
+    except Exception as error:  # noqa: BLE001  what nobody foresaw stops no other resource either
+        foreseen = isinstance(error, DatalabError | OSError)
+        said = str(error) if foreseen else f"{job.slug}.{name}: {broken_off(error)}"
+        told = [said, *([] if before.error is None or before.error is error else [str(before.error)])]
         outcome = Outcome(
             dataset=job.slug, resource=name, status="failed", seconds=0, editions=before.rebuilt, error="\n".join(told)
         )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import zipfile
 
 import pyarrow.parquet as pq
 import pytest
 
+import ingest.convert
 from catalog.model import Reading
 from ingest.convert import convert as convert_files
 from ingest.prove import prove
@@ -187,3 +189,45 @@ def test_a_csv_holds_no_row_that_was_rejected(convert, tmp_path):
         rows = list(csv.DictReader(file))
     assert (receipt["rows_out"], receipt["rejects"]["count"]) == (2, 1)
     assert [row["stop_id"] for row in rows] == ["1", "3"]
+
+
+@pytest.mark.parametrize(("name", "form"), [("x.csv", "csv"), ("x.receipt.json", "parquet")])
+def test_what_is_read_is_never_written_over(datalab, tmp_path, name, form):
+    source, other = tmp_path / "x.csv", tmp_path / name
+    source.write_text("a;b\n1;2\n")
+    if other != source:
+        other.write_text('[{"a": 1}]')
+    before = {path: path.read_bytes() for path in (source, other)}
+    files = [str(path) for path in before]
+    ran = datalab("convert", *files, "--out", str(tmp_path), "--format", form, lab=tmp_path / "none")
+    assert ran.code == 1
+    assert f"{other} is {other}, which is read" in ran.err
+    assert "write to another folder" in ran.err
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_pipe_is_refused_and_not_waited_for(convert, tmp_path):
+    os.mkfifo(tmp_path / "x.csv")
+    ran = convert(tmp_path / "x.csv")
+    assert ran.code == 1
+    assert f"{tmp_path / 'x.csv'}: is no regular file" in ran.err
+
+
+@pytest.mark.parametrize("broken", ["tables_in", "prove"])
+def test_an_error_that_nobody_foresaw_stops_no_other_file(tmp_path, monkeypatch, broken):
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("n;m\n1;2\n")
+    work = getattr(ingest.convert, broken)
+    calls = iter([True])
+
+    def breaks(*arguments, **named):
+        if next(calls, False):
+            raise IndexError("of our own")
+        return work(*arguments, **named)
+
+    monkeypatch.setattr(ingest.convert, broken, breaks)
+    files = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    first, second = convert_files(files, tmp_path / "out", "parquet", Reading(), IngestSettings())
+    assert first.error.startswith(f"{tmp_path / 'a.csv'}: the job broke off, which is an error of the DataLab's own:")
+    assert "IndexError: of our own" in first.error
+    assert (second.error, second.rows) == (None, 1)

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+import ingest.run
 from catalog.sources import FileSource, HttpSource, MqttSource, PostgresSource
 from ingest.before import opened
 from ingest.board import board
@@ -274,3 +275,26 @@ def test_the_board_has_a_line_for_what_is_under_way_and_for_nothing_else():
         shown.at({"b": "b.t: type"})
         shown.advance()
         assert [task.description for task in shown.progress.tasks] == ["1/2 datasets", "b.t: type"]
+
+
+def test_an_error_of_our_own_stops_neither_the_next_resource_nor_the_next_dataset(folder, datalab, monkeypatch):
+    for slug in ("a", "b"):
+        folder.write(f"sources/{slug}.csv", "n;a\n1;x\n")
+        folder.describe(slug, {name: {"source": {"file": f"sources/{slug}.csv"}} for name in ("one", "two")})
+    work = ingest.run.fetch
+
+    def breaks(source, root, cache, settings):
+        if (cache.parent.name, cache.name) == ("a", "one"):
+            raise IndexError("of our own")
+        return work(source, root, cache, settings)
+
+    monkeypatch.setattr(ingest.run, "fetch", breaks)
+    over = [run_job(folder.root, Task(slug)) for slug in ("a", "b")]
+    said = {(one.dataset, one.resource): one.status for done in over for one in done.outcomes}
+    assert said == {
+        ("a", "one"): "failed",
+        ("a", "two"): "ingested",
+        ("b", "one"): "ingested",
+        ("b", "two"): "ingested",
+    }
+    assert "IndexError: of our own" in over[0].outcomes[0].error

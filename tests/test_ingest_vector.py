@@ -621,3 +621,23 @@ def test_geoparquet_has_its_metadata(tmp_path):
     assert (column["encoding"], column["geometry_types"], column.get("crs")) == ("WKB", ["Point"], None)
     (csv,) = convert([path], tmp_path / "csv", "csv", Reading(), IngestSettings())
     assert "POINT (1.0" in csv.out.read_text()
+
+
+# What has no place, and what is no name
+
+
+def test_an_empty_point_is_a_row_without_a_place(tmp_path):
+    write(tmp_path / "a.gpkg", [ROUEN, shapely.from_wkt("POINT EMPTY")], crs=LAMBERT, code=["01001", "76217"])
+    table, rows = read(tmp_path / "a.gpkg", tmp_path)
+    seen = [dict(zip([column.name for column in table.columns], row, strict=True)) for row in rows]
+    assert [(one["code"], one["longitude"] is None, one["latitude"] is None) for one in seen] == [
+        ("01001", False, False),
+        ("76217", True, True),
+    ]
+    assert table.counted() == 2
+
+
+def test_a_code_page_that_is_no_name_is_refused(folder, tmp_path):
+    parts = shapefile(tmp_path / "a")
+    parts[".cpg"].write_bytes(b"UTF\x00-8")
+    assert "declare its encoding under read:" in bring(folder, packed(*parts.values()))

@@ -86,9 +86,9 @@ def open_dbf(path: Path, code_page: str | None, declared: str | None, desk: Desk
         encoding = codecs.lookup(encoding).name
         starts = range(_HEADER, _HEADER + _FIELD * len(found), _FIELD)
         names = [layout[at : at + 11].split(b"\0")[0].decode(encoding) for at in starts]
-    except (LookupError, UnicodeDecodeError) as error:
+    except (LookupError, ValueError) as error:  # a name of no encoding, or one that is no name
         raise ReadingError(
-            f"{path.name}: cannot be read as {encoding}: {error}; declare its encoding under read:"
+            f"{path.name}: cannot be read as {encoding!r}: {error}; declare its encoding under read:"
         ) from None
     named = tuple(
         Field(name, one.kind, one.start, one.width, one.decimals)
