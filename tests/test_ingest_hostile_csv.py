@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from ingest.readers import careful
 from ingest.wide import MOST_COLUMNS
 
 BASE = "code;nom;montant\n76351;Le Havre;12\n76540;Rouen;7\n27229;Évreux;9\n14118;Caen;3\n"
@@ -532,3 +533,11 @@ def test_a_row_that_breaks_its_declared_type_has_its_line_whatever_the_encoding(
     receipt = folder.bring(content, columns={"b": {"type": "decimal"}}, read={"encoding": encoding})
     assert [line for line, _ in told(receipt)] == [3]
     assert receipt["rows_out"] == 2
+
+
+@pytest.mark.parametrize("rows", ["1;a\n2;b\n3;c\n", "x;a\ny;b\nz;c\n"])
+def test_a_cell_too_long_that_holds_lines_with_delimiters_is_refused_and_not_made_rows(folder, monkeypatch, rows):
+    monkeypatch.setattr(careful, "MAX_RECORD", 50_000)
+    cell = "Une remarque; avec un point-virgule ici\n" * 2_000
+    said = folder.bring(f'n;v\n{rows}4;"{cell}"\n{rows}')
+    assert "line 5: a quote is opened here and never closed, or the line has more than 50,000 signs" in said

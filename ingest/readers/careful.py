@@ -249,12 +249,16 @@ def _is_of_kind(line: str, dialect: Dialect) -> bool:
 
 
 def _may_follow(said: Sequence[str], body: Body) -> bool:
-    """Whether the lines after a quote that nothing closes are rows by themselves, or there are none."""
-    if len(said[-1]) > MAX_RECORD:
+    """Whether the lines after a quote that nothing closes are rows by themselves, or there are none.
+
+    Where the record is only too long, its quote may be closed later: then rows are known by what their columns hold.
+    """
+    dialect = body.dialect
+    if len(said[-1]) > MAX_RECORD or (sum(map(len, said)) > MAX_RECORD and not any(dialect.kinds)):
         return False
     ahead = [line for line in said[1 : _AHEAD + 1] if line.strip()]
-    whole = [line.count(body.dialect.marks.delimiter) >= body.dialect.width - 1 for line in ahead]
-    return not ahead or (body.dialect.width > 1 and sum(whole) >= _ROWS_ALIKE * len(whole))
+    whole = [line.count(dialect.marks.delimiter) >= dialect.width - 1 and _is_of_kind(line, dialect) for line in ahead]
+    return not ahead or (dialect.width > 1 and sum(whole) >= _ROWS_ALIKE * len(whole))
 
 
 def _text(said: Sequence[str]) -> str:
