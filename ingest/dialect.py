@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ingest.encoding import detect_encoding, may_break
-from ingest.header import Header, find_header, kinds_of
+from ingest.header import Header, find_header
+from ingest.kinds import kinds_of
 from ingest.marks import Marks, find_marks, hinted, read_rows, wrapped
 from ingest.strays import Ends, ends_of, has_strays, refuse_open_names
 from policies.errors import ReadingError
@@ -31,7 +32,7 @@ class Dialect:
     """How a delimited text file is written.
 
     The data start on line `first_line` (1 is the first of the file). `trusted` says that the quotes are declared.
-    `kinds` are the shapes that the values of each column have in the first rows, where they have one (`header.py`), and
+    `kinds` are the shapes that the values of each column have in the first rows, where they have one (`kinds.py`), and
     `ends` says how these rows end.
     """
 

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ingest import forms
+from ingest.kinds import NUMBERS, kind_of, kinds_of, shape_of
 from ingest.markers import is_marker
 from policies.errors import ReadingError
 
@@ -16,15 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _FIRST_ROWS = 20
-_TYPICAL = 0.9
 _MOSTLY = 0.75
-_ENOUGH = 60
 _SHOWN = 200
 _LOOKED_AT = 500
 """So many columns are enough to tell names from values."""
-_NUMBERS = "number 0"
 _YEAR = re.compile(r"(18|19|20|21)[0-9]{2}")
-_NUMBER = re.compile(rf"[-+]?[0-9][0-9 \u00a0\u202f]*([.,][0-9]+)?([eE][-+]?[0-9]+)?|{forms.COMMA_NUMBER}")
 _UNIT = re.compile(
     r"\(?((en )?(k|m|m[dr]d?s?|milli\w+ d.)? ?(€|euros?|eur)|%|‰|en %|n(b|bre|ombre)\.?|hab(itants?)?\.?|"
     r"[kcm]?m[²³23]?|ha|hectares?|[kmg]?wh?|[kmg]?wc|kva|°c?|[kcm]?l|[kmµ]?g(/[a-zµ³3²]+)?|tonnes?|t|an(née)?s?|mois|"
@@ -286,28 +282,6 @@ def _are_names(values: Sequence[str]) -> bool:
     return even and step > 0 and (len(values) > 3 or (numbers[0] <= 1 and (step == 1 or len(values) > 2)))  # noqa: PLR2004
 
 
-def kinds_of(rows: Sequence[tuple[str, ...]], width: int) -> list[str | None]:
-    """The shape of each column's values, where it has one."""
-    some = rows[:_ENOUGH]
-    return [kind_of([row[place] for row in some if place < len(row)]) for place in range(width)]
-
-
-def kind_of(cells: Sequence[str]) -> str | None:
-    """The shape that nearly all the cells of a column have that say something, if a name would not have it."""
-    shapes = Counter(shape_of(text) for cell in cells if (text := cell.strip()) and not is_marker(text, None))
-    if not shapes:
-        return None
-    shape, count = shapes.most_common(1)[0]
-    return shape if count >= _TYPICAL * shapes.total() and any(sign in shape for sign in "0@") else None
-
-
-def shape_of(value: str) -> str:
-    """`number` for numbers; else the text with letters as `a` and digits as `0`, each run as one."""
-    if _NUMBER.fullmatch(value):
-        return _NUMBERS
-    return re.sub(r"0+", "0", re.sub(r"a+", "a", re.sub(r"[0-9]", "0", re.sub(r"[^\W\d_]", "a", value))))
-
-
 def _is_units(cells: tuple[str, ...], below: Sequence[tuple[str, ...]]) -> bool:
     """Whether a row says units above numbers: all that it says are units, and some stands above numbers alone."""
     said = [(place, cell.strip()) for place, cell in enumerate(cells) if cell.strip()]
@@ -315,4 +289,4 @@ def _is_units(cells: tuple[str, ...], below: Sequence[tuple[str, ...]]) -> bool:
         return False
     if all(cell == "-" for _, cell in said):
         return False
-    return any(kind_of([row[place] for row in below if place < len(row)]) == _NUMBERS for place, _ in said)
+    return any(kind_of([row[place] for row in below if place < len(row)]) == NUMBERS for place, _ in said)

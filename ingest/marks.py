@@ -9,7 +9,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ingest.header import Row, kind_of
+from ingest.header import Row
+from ingest.kinds import kind_of
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ingest.header import kind_of, shape_of
+from ingest.kinds import kind_of, shape_of
 from ingest.markers import is_marker
 from ingest.marks import rows_of
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ingest.header import shape_of
+from ingest.kinds import shape_of
 from ingest.markers import is_marker
 from policies.errors import ReadingError
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalog.receipt import Reject
-from ingest.header import shape_of
+from ingest.kinds import shape_of
 from ingest.marks import rows_of
 from ingest.strays import fits, why_shifted
 from ingest.table import SourceColumn, Table, lake_names
