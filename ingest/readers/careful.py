@@ -263,7 +263,7 @@ def _may_follow(said: Sequence[str], body: Body) -> bool:
 
 def _text(said: Sequence[str]) -> str:
     text = "".join(line[:SHOWN] for line in said[:SHOWN])[:SHOWN]
-    return text.encode(errors="surrogateescape").decode(errors="replace").rstrip("\r\n")
+    return text.encode(errors="surrogateescape").decode(errors="backslashreplace").rstrip("\r\n")
 
 
 def _arrow(rows: list[list[str]], schema: pa.Schema) -> pa.RecordBatch:

@@ -191,25 +191,29 @@ def _stored_rejects(body: Body, con: duckdb.DuckDBPyConnection, *, doubtful: boo
         raise UnsureError
     lines = _lines_at(body, [position - 1 for position, *_ in stored])
     rejects = [
-        Reject(
-            line=line,
-            reason=_unknown_byte(body, position - 1) if broken else reason.split("\n", 1)[0],
-            text=text.strip("\r\n")[:SHOWN],
-        )
+        _broken(body, line, position - 1)
+        if broken
+        else Reject(line=line, reason=reason.split("\n", 1)[0], text=text.strip("\r\n")[:SHOWN])
         for line, (position, reason, text, broken, _) in zip(lines, stored, strict=True)
     ]
     return [*rejects, *body.notes]
 
 
-def _unknown_byte(body: Body, offset: int) -> str:
-    """Why the row that starts at this byte is rejected: the first byte in it that is none of the encoding."""
+def _broken(body: Body, number: int, offset: int) -> Reject:
+    """The row that starts at this byte and has one that is none of the encoding.
+
+    Its text is read anew: that of the engine lacks signs beside such a byte.
+    """
     with body.path.open("rb") as file:
         file.seek(offset)
         for line in file:
             try:
                 line.decode()
             except UnicodeDecodeError as error:
-                return unknown_byte(line[error.start], body.dialect)
+                why = unknown_byte(line[error.start], body.dialect)
+                return Reject(
+                    line=number, reason=why, text=line.decode(errors="backslashreplace").strip("\r\n")[:SHOWN]
+                )
     raise UnsureError
 
 
