@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.readers import sheet as sheets
 from ingest.readers.xlsx import Workbook
 
 SPACE = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
@@ -383,3 +384,13 @@ def test_the_pattern_of_plain_rows_finds_what_the_parser_finds(tmp_path_factory,
         sure.width,
         sure.values,
     )
+
+
+@pytest.mark.parametrize("shared", ["<si><t>{text}</t></si>", "<si><r><t>{text}</t></r></si><si><t> </t></si>"])
+def test_a_shared_text_that_repeats_until_it_fills_the_memory_is_refused(folder, monkeypatch, shared):
+    rows = [["a", "b"], *([at, '<c t="s"><v>0</v></c>'] for at in range(20))]
+    ours = "<si><t>un</t></si><si><t> </t></si><si><t/></si>"
+    content = package({"Feuil1": sheet(*rows)}, {"xl/sharedStrings.xml": (ours, shared.format(text="x" * 900))})
+    assert bring(folder, content)["rows_out"] == 20
+    monkeypatch.setattr(sheets, "_MAX_SIGNS", 17_999)
+    assert "repeat long texts, to more than 17,999 signs" in bring(folder, content)

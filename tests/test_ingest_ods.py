@@ -7,6 +7,8 @@ import zipfile
 
 import pytest
 
+from ingest.readers import sheet as sheets
+
 KIND = "application/vnd.oasis.opendocument.spreadsheet"
 OASIS = "urn:oasis:names:tc:opendocument:xmlns"
 SPACES = " ".join(
@@ -218,3 +220,14 @@ def test_what_is_hostile_encrypted_or_damaged_is_refused(folder, content, said):
 def test_an_ods_is_read_as_what_it_is_whatever_its_name(folder):
     content = ods(table(row("a", "b"), row(1, 2)))
     assert folder.bring(content, name="data.xls")["format"] == "ods"
+
+
+@pytest.mark.parametrize("repeated", ["rows", "columns"])
+def test_a_text_that_repeats_until_it_fills_the_memory_is_refused(folder, monkeypatch, repeated):
+    more = f'table:number-{repeated}-repeated="20"'
+    text = cell("string", "x" * 900, more=more if repeated == "columns" else "")
+    names = [f"n{at}" for at in range(20 if repeated == "columns" else 1)]
+    content = ods(table(row(*names, "z"), row(text, "y", more=more if repeated == "rows" else "")))
+    assert bring(folder, content)["rows_in"] == (20 if repeated == "rows" else 1)
+    monkeypatch.setattr(sheets, "_MAX_SIGNS", 17_999)
+    assert "repeat long texts, to more than 17,999 signs" in bring(folder, content)

@@ -9,6 +9,8 @@ import pytest
 import xlwt
 from xlwt.CompoundDoc import XlsDoc
 
+from ingest.readers import sheet as sheets
+
 MERGED, FILEPASS = 0xE5, 0x2F
 
 
@@ -200,3 +202,16 @@ def test_many_sheets_with_a_cell_far_away_are_refused_before_they_fill_the_memor
 
 def test_a_text_named_xls_is_read_as_a_text(folder):
     assert bring(folder, "a;b\n1;2\n")["format"] == "csv"
+
+
+def test_a_shared_text_that_repeats_until_it_fills_the_memory_is_refused(folder, monkeypatch):
+    book = xlwt.Workbook()
+    sheet = book.add_sheet("un")
+    for at in range(21):
+        sheet.write(at, 0, at or "n")
+        sheet.write(at, 1, "x" * 900 if at else "texte")
+    content = io.BytesIO()
+    book.save(content)
+    assert bring(folder, content.getvalue())["rows_out"] == 20
+    monkeypatch.setattr(sheets, "_MAX_SIGNS", 17_999)
+    assert "repeat long texts, to more than 17,999 signs" in bring(folder, content.getvalue())

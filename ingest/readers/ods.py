@@ -58,7 +58,7 @@ class _Tables:
         self.sheets: dict[str, Sheet] = {}
         self.sheet: Sheet | None = None
         self.row, self.repeated, self.column = 0, 1, 0
-        self.count, self.width = 0, 0
+        self.count, self.width, self.signs = 0, 0, 0
         self.marks: list[Mark] = []
         self.cell: _Cell | None = None
         self.beside, self.paragraph = 0, 0
@@ -83,7 +83,7 @@ class _Tables:
             return
         elif tag == "table:table-row":
             self.repeated = _number(one.get("table:number-rows-repeated"))
-            self.column, self.count, self.width, self.marks = 0, 0, 0, []
+            self.column, self.count, self.width, self.signs, self.marks = 0, 0, 0, 0, []
         elif tag in _CELLS:
             self.cell, self.size = _Cell(one, []), 0
         elif self.cell is not None:
@@ -125,6 +125,7 @@ class _Tables:
         elif tag == "table:table-row" and self.sheet is not None:
             if self.width:
                 self.sheet.add(self.row, self.count, self.width, tuple(self.marks), self.repeated)
+                self.sheet.signs += self.signs * self.repeated
             self.row += self.repeated
         elif tag == "table:table" and self.sheet is not None:
             self.rows += len(self.sheet.counts)
@@ -146,6 +147,7 @@ class _Tables:
         if kind is None and not text:
             said, mark = "", ((column, None),)
         self.count += repeated if said.strip() else 0
+        self.signs += len(said) * repeated
         for place in range(column, self.column):
             self.marks += [(place, what) for _, what in mark]
             if kind == "percentage":

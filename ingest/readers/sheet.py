@@ -24,6 +24,7 @@ _MAX_MERGES = 1_000_000
 _MAX_CELLS = 100_000_000
 _SPARE_CELLS = 20_000_000
 _CELLS_A_VALUE = 8
+_MAX_SIGNS = 1 << 29
 _DIGITS = 15
 """More significant digits than a float is sure to keep."""
 _LAST_BEFORE_LEAP = 60
@@ -59,7 +60,8 @@ class Sheet:
     """What is known of one sheet: how many values each row has, and which cells are not what the reader gives.
 
     `clocks` are the columns in which some date has a time of day, `percent` those of numbers shown as percentages,
-    `merges` the cells that stand for several: first row, first column, last row, last column.
+    `merges` the cells that stand for several: first row, first column, last row, last column. `signs` counts those of
+    texts that the file has once and the sheet many times, as often as they stand in it.
     """
 
     counts: array[int] = field(default_factory=lambda: array("I"))
@@ -69,6 +71,7 @@ class Sheet:
     merges: list[tuple[int, int, int, int]] = field(default_factory=list)
     width: int = 0
     values: int = 0
+    signs: int = 0
     _same: dict[tuple[Mark, ...], tuple[Mark, ...]] = field(default_factory=dict, repr=False)
 
     def add(self, row: int, values: int, width: int, marks: tuple[Mark, ...] = (), repeated: int = 1) -> None:
@@ -146,7 +149,12 @@ def kind_of(number: int, codes: dict[int, str]) -> Kind:
 
 
 def refuse_large(sheets: list[Sheet]) -> None:
-    """Raise ReadingError if the sheets, as large as their last cells make them, would fill the memory."""
+    """Raise ReadingError if the sheets, as large as cells and texts make them, would fill the memory."""
+    if sum(sheet.signs for sheet in sheets) > _MAX_SIGNS:
+        raise ReadingError(
+            f"the sheet's cells repeat long texts, to more than {_MAX_SIGNS:,} signs, too many to be read; save the "
+            "table as CSV"
+        )
     area = sum(len(sheet.counts) * sheet.width for sheet in sheets)
     if area > min(_MAX_CELLS, _SPARE_CELLS + _CELLS_A_VALUE * sum(sheet.values for sheet in sheets)):
         largest = max(sheets, key=lambda sheet: len(sheet.counts) * sheet.width)

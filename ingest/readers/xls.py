@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from array import array
 from typing import TYPE_CHECKING
 
 from ingest.readers.ole import read_compound
@@ -46,6 +47,7 @@ class _Book:
     def __init__(self, stream: bytes) -> None:
         self.stream = stream
         self.blanks: frozenset[int] = frozenset()
+        self.lengths = array("I")
         self.kinds: list[Kind] = []
         self.starts: list[int] = []
         self.wide, self.end = True, 0
@@ -69,7 +71,9 @@ class _Book:
                 strings.append(data)
             last = last if kind == _CONTINUE else kind
         self.kinds = [kind_of(one, codes) for one in formats]
-        self.blanks = frozenset(_blank_strings(strings)) if strings else self.blanks
+        shared = list(_strings(strings)) if strings else []
+        self.lengths = array("I", (length for length, _ in shared))
+        self.blanks = frozenset(number for number, (_, blank) in enumerate(shared) if blank)
         found: dict[int, Sheet] = {}
         for start in sorted(one for one in self.starts if one >= 0):
             if start < self.end:
@@ -137,6 +141,9 @@ class _Book:
         row, column = struct.unpack_from("<HH", data)
         if kind == _FORMULA and data[6] == 0:
             return row, column
+        if kind == _LABELSST:
+            (number,) = struct.unpack_from("<I", data, 6)
+            sheet.signs += self.lengths[number] if number < len(self.lengths) else 0
         said, error = self._word(kind, data)
         sheet.add(row, int(said), column + 1, ((column, error),) if error else ())
         return None
@@ -176,17 +183,17 @@ def _unsaved(sheet: Sheet, place: tuple[int, int] | None) -> None:
         sheet.add(place[0], 0, place[1] + 1, ((place[1], None),))
 
 
-def _blank_strings(segments: list[bytes]) -> Iterator[int]:
-    """The numbers of the shared strings that say nothing; a string may go on in the next record ([MS-XLS] 2.4.265)."""
+def _strings(segments: list[bytes]) -> Iterator[tuple[int, bool]]:
+    """How long each shared string is, and if it says nothing; it may go on in the next record ([MS-XLS] 2.4.265)."""
     parts = iter(segments)
     data, at = _next(parts), 8
     (total,) = struct.unpack_from("<I", data, 4)
-    for number in range(total):
+    for _ in range(total):
         if at >= len(data):
             data, at = _next(parts), 0
         count, flags = struct.unpack_from("<HB", data, at)
         at += 3
-        skip = 0
+        length, skip = count, 0
         if flags & 8:
             skip += 4 * struct.unpack_from("<H", data, at)[0]
             at += 2
@@ -210,8 +217,7 @@ def _blank_strings(segments: list[bytes]) -> Iterator[int]:
             skip -= len(data) - at
             data, at = _next(parts), 0
         at += skip
-        if blank:
-            yield number
+        yield length, blank
 
 
 def _next(parts: Iterator[bytes]) -> bytes:

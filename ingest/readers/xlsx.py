@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from array import array
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ _VALUES = re.compile(
     rb'<c r="([A-Z]{1,3})[0-9]+"(?: s="([0-9]+)")?(?: t="([a-zA-Z]+)")?>' + _FORMULA + rb"<(?:v|is><t)[^<>]*>([^<>&]+)<"
 )
 _STRINGS = re.compile(rb"(?:<si><t" + _TEXT + rb"[!-%'-;=?-~\xc3][^<>&]*</t></si>)++")
+_STRING = re.compile(rb">([^<>]+)</t>")
 _FIRSTS = frozenset(b"!\"#$%'()*+,-./:;=?@[]^_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ\xc3")
 """With what a text starts that surely says something: a sign of ASCII, or a letter with an accent in UTF-8."""
 
@@ -51,7 +53,7 @@ class Workbook:
         with zipfile.ZipFile(path) as book:
             self.parts = _parts(book)
             self.kinds = _kinds(book)
-            self.strings, self.blanks = _strings(book)
+            self.lengths, self.blanks = _strings(book)
         self.rows = _ROWS
 
     def is_empty(self, name: str) -> bool:
@@ -105,13 +107,13 @@ def _kinds(book: zipfile.ZipFile) -> dict[str, Kind]:
     return found
 
 
-def _strings(book: zipfile.ZipFile) -> tuple[int, frozenset[int]]:
-    """How many strings the sheets share, and which of them say nothing."""
+def _strings(book: zipfile.ZipFile) -> tuple[array[int], frozenset[int]]:
+    """The lengths of the strings that the sheets share, in bytes or signs, and which of them say nothing."""
     part = next((name for name in book.namelist() if name.lower() == "xl/sharedstrings.xml"), None)
     if part is None:
-        return 0, frozenset()
+        return array("I"), frozenset()
     blanks: set[int] = set()
-    number, depth, said = 0, 0, [""]
+    lengths, depth, said = array("I"), 0, [""]
 
     def start(tag: str, _: dict[str, str]) -> None:
         nonlocal depth
@@ -125,21 +127,20 @@ def _strings(book: zipfile.ZipFile) -> tuple[int, frozenset[int]]:
             said.append(some)
 
     def end(tag: str) -> None:
-        nonlocal depth, number
+        nonlocal depth
         tag = tag.rpartition(":")[2]
         depth -= tag in {"t", "rPh"} and (tag == "t" or 2)
         if tag == "si":
             if not "".join(said).strip():
-                blanks.add(number)
-            number += 1
+                blanks.add(len(lengths))
+            lengths.append(sum(map(len, said)))
 
     def known(found: re.Match[bytes]) -> None:
-        nonlocal number
-        number += found[0].count(b"<si>")
+        lengths.extend(map(len, _STRING.findall(found[0])))
 
     with book.open(part) as file:
         feed(file, parser_for(start, text, end), b"</si>", _STRINGS, known)
-    return number, frozenset(blanks)
+    return lengths, frozenset(blanks)
 
 
 class _Cells:
@@ -147,8 +148,8 @@ class _Cells:
 
     def __init__(self, book: Workbook) -> None:
         self.sheet = Sheet()
-        self.strings, self.blanks, self.kinds = book.strings, book.blanks, book.kinds
-        self.short = len(str(self.strings))
+        self.lengths, self.blanks, self.kinds = book.lengths, book.blanks, book.kinds
+        self.short = len(str(len(self.lengths)))
         self.special = {style.encode(): kind for style, kind in book.kinds.items() if kind is not None}
         self.row, self.column, self.width = -1, -1, 0
         self.count = 0
@@ -168,6 +169,8 @@ class _Cells:
         for letters, style, form, said in values:
             if self._is_plain(style, form, said):
                 self.count += 1
+                if form == b"s":
+                    self.sheet.signs += self.lengths[int(said)]
             else:
                 self._value(column_of(letters), style.decode() or "0", form.decode() or "n", said.decode())
         if values:
@@ -241,9 +244,11 @@ class _Cells:
     def _value(self, column: int, style: str, form: str, said: str) -> None:
         """Count a value, and mark it if it is not what the reader gives."""
         if form == "s":
-            if not 0 <= int(said) < self.strings:
-                raise ValueError(f"row {self.row + 1} asks for the shared string {said}, but there are {self.strings}")
+            if not 0 <= int(said) < len(self.lengths):
+                there = f"but there are {len(self.lengths)}"
+                raise ValueError(f"row {self.row + 1} asks for the shared string {said}, {there}")
             self.count += int(said) not in self.blanks
+            self.sheet.signs += self.lengths[int(said)]
         elif said.strip():
             self.count += 1
             if form == "e":
