@@ -133,10 +133,13 @@ class Spatial(Model):
 class Reading(Model):
     """How to read the bytes, where detection should not decide.
 
-    `table` chooses one of the tables of a file that holds several: a sheet, a layer, a file in an archive. `header_row`
-    is the line or row of the names, 0 where there is none, and `header_rows` how many they take. `records` is the path
-    to the records of a JSON or XML document. An empty `quote` says that there are none. `crs` says in what system
-    coordinates are, where the file does not. `missing` are the markers that stand for a missing or secret value.
+    `table` chooses one of the tables of a file that holds several: a sheet, a layer, a file in an archive. An empty
+    `quote` says that there are none, and `newline` what alone ends a row: other line ends are then signs of a cell.
+    `header_row` is the line or row of the names, 0 where there is none, and `header_rows` how many they take. `names`
+    are those to give the columns, whatever the file calls them. `data_row` is the line or row of the first row of data,
+    below units and the like, and `footer_rows` how many rows at the end are notes. `records` is the path to the records
+    of a JSON or XML document. `crs` says in what system coordinates are, where the file does not. `missing` are the
+    markers that stand for a missing or secret value.
     """
 
     format: Format | None = None
@@ -145,11 +148,24 @@ class Reading(Model):
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=4)] | None = None
     quote: Annotated[str, StringConstraints(max_length=1)] | None = None
     escape: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
+    newline: Literal["lf", "crlf", "cr"] | None = None
     header_row: Annotated[int, Field(ge=0)] | None = None
     header_rows: Annotated[int, Field(ge=1, le=5)] = 1
+    names: Annotated[tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(min_length=1)] | None = None
+    data_row: Annotated[int, Field(ge=1)] | None = None
+    footer_rows: Annotated[int, Field(ge=0)] | None = None
     records: str | None = None
     crs: Annotated[str, StringConstraints(pattern=r"^[A-Z]+:[0-9A-Z]+$")] | None = None
     missing: tuple[str, ...] | None = None
+
+    @field_validator("names")
+    @classmethod
+    def _no_name_twice(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for place, name in enumerate(names or ()):
+            if name.casefold() in map(str.casefold, (names or ())[:place]):
+                message = f"{name!r} stands twice; give each column a name of its own"
+                raise ValueError(message)
+        return names
 
 
 class Column(Model):

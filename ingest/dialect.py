@@ -5,14 +5,15 @@ from __future__ import annotations
 import codecs
 import mmap
 import re
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ingest.encoding import detect_encoding, may_break
 from ingest.header import Header, find_header
 from ingest.kinds import kinds_of
-from ingest.marks import Marks, find_marks, hinted, read_rows, wrapped
-from ingest.strays import Ends, ends_of, has_strays, refuse_open_names
+from ingest.marks import LINE_END, NEWLINES, Marks, find_marks, hinted, read_rows, wrapped
+from ingest.strays import Ends, ends_of, has_strays, outside, refuse_open_names
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class Dialect:
 
     The data start on line `first_line` (1 is the first of the file). `trusted` says that the quotes are declared.
     `kinds` are the shapes that the values of each column have in the first rows, where they have one (`kinds.py`), and
-    `ends` says how these rows end.
+    `ends` says how these rows end. `newline` names the line ends that there are, the most frequent first.
+    `footer_rows` is how many rows below the table are declared to be none of it.
     """
 
     encoding: str
@@ -42,6 +44,8 @@ class Dialect:
     trusted: bool = False
     kinds: tuple[str | None, ...] = ()
     ends: Ends = field(default_factory=Ends)
+    newline: str | None = None
+    footer_rows: int | None = None
 
     @property
     def first_line(self) -> int:
@@ -73,13 +77,13 @@ def detect(path: Path, reading: Reading, *, sure: bool = True) -> Dialect:
     if "\ufeff" in head:  # of a file put together: it is none of the first name
         head = _MARKS.sub("", head, count=1)
     try:
-        marks = find_marks(head, reading, cut=cut)
+        marks = find_marks(head, reading, cut=cut, newline=_only_end(path, head, encoding, reading.newline))
         if not marks.quote and reading.quote is None and _has_wrapped(path, encoding):
             marks = replace(marks, quote='"')
         rows = read_rows(head, marks, cut=cut)
         if hinted(head) is not None and rows[:1] and rows[0].start == 1:
             rows = rows[1:]
-        header = find_header(rows, reading.header_row, reading.header_rows)
+        header = find_header(rows, reading)
         below = [row for row in rows if row.start >= header.first]
         _refuse_spaced_title(header, marks, len(below))
         values = [row.cells for row in below if not header.stands_in(row.cells)]
@@ -92,7 +96,34 @@ def detect(path: Path, reading: Reading, *, sure: bool = True) -> Dialect:
     kinds = kinds_of(values, len(header.names))
     stray = has_strays(head, marks, ends, len(header.names), cut=cut)
     marks = replace(marks, stray=stray or (len(values) < len(below) and any(kinds)))
-    return Dialect(encoding, marks, header, trusted, tuple(kinds), ends)
+    newline = reading.newline or _ends_found(head, marks)
+    return Dialect(encoding, marks, header, trusted, tuple(kinds), ends, newline, reading.footer_rows)
+
+
+def _only_end(path: Path, head: str, encoding: str, declared: str | None) -> str:
+    """What alone ends a row, as declared; empty where the file has no other line end, so that nothing is to be done.
+
+    Raises ReadingError where no line ends so.
+    """
+    found = set(LINE_END.findall(head))
+    if declared is None or not found:
+        return ""
+    newline = NEWLINES[declared]
+    if newline not in found:
+        raise ReadingError(f"no line ends in {declared}, the declared newline; declare another under read:")
+    if encoding.startswith("utf-16"):
+        return newline
+    others = {"\n": rb"\r", "\r\n": rb"(?<!\r)\n|\r(?!\n)", "\r": rb"\n"}[newline]
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return "" if re.search(others, content) is None else newline
+
+
+def _ends_found(head: str, marks: Marks) -> str | None:
+    """The names of the line ends outside of cells within quotes, the most frequent first."""
+    if "\r" not in head:
+        return "lf" if "\n" in head else None
+    ends = Counter(LINE_END.findall(outside(head, marks)[0]))
+    return ", ".join(name for end, _ in ends.most_common() for name, one in NEWLINES.items() if one == end) or None
 
 
 def _refuse_spaced_title(header: Header, marks: Marks, rows: int) -> None:

@@ -42,10 +42,14 @@ READERS: dict[Format, tuple[str, str]] = {
 """Each format's reader: its module in `ingest.readers`, loaded when a file needs it, and its name there."""
 
 
-_TEXT, _ROWS = frozenset({"encoding", "delimiter", "quote", "escape"}), frozenset({"header_row", "header_rows"})
+_TEXT, _HEADER = (
+    frozenset({"encoding", "delimiter", "quote", "escape", "newline"}),
+    frozenset({"header_row", "header_rows"}),
+)
+_ROWS = _HEADER | {"names", "data_row", "footer_rows"}
 _MEANS: dict[Format, frozenset[str]] = {
     "csv": _TEXT | _ROWS,
-    "gtfs": _TEXT | _ROWS,
+    "gtfs": _TEXT | _HEADER,
     "xlsx": _ROWS,
     "xls": _ROWS,
     "ods": _ROWS,

@@ -15,6 +15,8 @@ from policies.errors import ReadingError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from catalog.model import Reading
+
 _FIRST_ROWS = 20
 _MOSTLY = 0.75
 _SHOWN = 200
@@ -49,7 +51,7 @@ class Header:
     """The names of a table's columns; `row` is the line of the first of them, None where there are none.
 
     The data start on line `first`. `units` are what a row of units between says, by place; `above` are the texts of
-    the rows that were passed over.
+    the rows that were passed over. `written` is what the file has for names, where they are others.
     """
 
     names: tuple[str, ...]
@@ -57,22 +59,37 @@ class Header:
     first: int
     units: tuple[str, ...] = ()
     above: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
 
     def stands_in(self, cells: Sequence[str]) -> bool:
         """Whether a row is the names again: that of a file which was put together of several."""
-        return self.row is not None and (cells[0].lstrip("\ufeff"), *cells[1 : len(self.names)]) == self.names
+        names = self.written or self.names
+        return self.row is not None and (cells[0].lstrip("\ufeff"), *cells[1 : len(names)]) == names
 
 
-def find_header(rows: Sequence[Row], declared: int | None, depth: int = 1) -> Header:
-    """The header among a table's first rows. `declared` is its line, 0 for none; `depth` how many rows it takes.
+def find_header(rows: Sequence[Row], reading: Reading) -> Header:
+    """The header among a table's first rows, as it is declared, or as the rows show it.
 
     Not declared, it is the first row that is as wide as most rows and nearly as full as the fullest of the first ones,
     unless it looks like the rows below it: then the row right above is it if it lacks but one name, or there is none.
-    Raises ReadingError where a row that would be passed over may be the header.
+    Raises ReadingError where a row that would be passed over may be the header, or what is declared cannot be so.
     """
     if not rows:
         raise ReadingError("line 1: no row can be read; a quote may be opened there and never closed")
-    width = _width(rows)
+    names = reading.names
+    if names is not None:
+        _refuse_unlike(len(names), f"{len(names)} names are declared", rows)
+    found = _found(rows, reading.header_row, reading.header_rows, None if names is None else len(names))
+    if reading.data_row is not None:
+        found = _starting(found, rows, reading.data_row, reading.header_rows)
+    if names is None:
+        return found
+    return replace(found, names=names, written=() if found.row is None else found.written or found.names)
+
+
+def _found(rows: Sequence[Row], declared: int | None, depth: int, known: int | None) -> Header:
+    """The header; `known` is the width of the table, where names are declared."""
+    width = known or _width(rows)
     if declared == 0:
         first = next((place for place, row in enumerate(rows) if len(row.cells) >= width), 0)
         return replace(Header(_numbered(width), None, rows[first].start), above=_texts(rows[:first]))
@@ -80,8 +97,9 @@ def find_header(rows: Sequence[Row], declared: int | None, depth: int = 1) -> He
         found = next((place for place, row in enumerate(rows) if row.start == declared), None)
         if found is None:
             raise ReadingError(f"no row starts on line {declared}, the declared header_row")
-        _refuse_unlike(rows[found], rows[found + depth :])
-        return replace(_below(rows, found, depth, len(rows[found].cells)), above=_texts(rows[:found]))
+        width = known or len(rows[found].cells)
+        _refuse_unlike(width, f"line {declared}: the declared header has {width} cells", rows[found + depth :])
+        return replace(_below(rows, found, depth, width), above=_texts(rows[:found]))
     at = _below_comments(rows, _first_full(rows, width), width)
     below = [row.cells for row in rows[at + 1 :] if len(row.cells) >= width]
     headless = depth == 1 and _is_data(rows[at], below, width)
@@ -173,15 +191,26 @@ def _refuse_otherwise_parted(above: Sequence[Row], first: Row, width: int) -> No
             )
 
 
-def _refuse_unlike(header: Row, below: Sequence[Row]) -> None:
-    """Raise ReadingError where no row is as wide as the declared header, but for a delimiter at the end."""
-    width = len(header.cells)
-    widths = Counter(len(row.cells) - (len(row.cells) == width + 1 and not row.cells[-1]) for row in below)
+def _refuse_unlike(width: int, what: str, rows: Sequence[Row]) -> None:
+    """Raise ReadingError where no row is as wide as `what` is declared, but for a delimiter at the end."""
+    widths = Counter(len(row.cells) - (len(row.cells) == width + 1 and not row.cells[-1]) for row in rows)
     if widths and width not in widths:
         raise ReadingError(
-            f"line {header.start}: the declared header has {width} cells, the rows below {widths.most_common(1)[0][0]}"
-            "; mend it in the source, or declare header_row: 0 under read: to read the rows without names"
+            f"{what}, the rows below {widths.most_common(1)[0][0]}; mend it in the source, or declare under read: "
+            "header_row: 0 to read the rows without names, or other names"
         )
+
+
+def _starting(header: Header, rows: Sequence[Row], declared: int, depth: int) -> Header:
+    """The header with the data from the declared line on: what stands between is passed over."""
+    starts = [row.start for row in rows]
+    if declared not in starts:
+        raise ReadingError(f"no row starts on line {declared}, the declared data_row")
+    at, first = starts.index(declared), 0 if header.row is None else starts.index(header.row) + depth
+    if at < first:
+        raise ReadingError(f"line {declared}, the declared data_row, is not below the names on line {header.row}")
+    above = _texts(rows[:at]) if header.row is None else (*header.above, *_texts(rows[first:at]))
+    return replace(header, first=declared, units=(), above=above)
 
 
 def _below(rows: Sequence[Row], at: int, depth: int, width: int) -> Header:
@@ -194,18 +223,18 @@ def _below(rows: Sequence[Row], at: int, depth: int, width: int) -> Header:
             f"header_rows is {depth}, but only {len(rows) - at} rows stand from line {rows[at].start} on"
         )
     named = rows[at : at + depth]
-    names = _joined([row.cells[:width] for row in named])
+    names, written = _joined([row.cells[:width] for row in named]), tuple[str, ...]()
     dbase = [_DBASE.fullmatch(name.strip()) for name in names]
     if all(dbase):
-        names = tuple(found[1] for found in dbase if found is not None)
+        names, written = tuple(found[1] for found in dbase if found is not None), names
     below = rows[at + depth :]
     after = named[-1].end + 1
     again = next((place for place, row in enumerate(below) if row.cells != named[-1].cells), 0)
     if again > 0 and any(kind is not None for kind in kinds_of([row.cells for row in below[again:]], width)):
         after, below = below[again - 1].end + 1, below[again:]
     if below and _is_units(below[0].cells, [row.cells for row in below[1:]]):
-        return Header(names, named[0].start, below[0].end + 1, below[0].cells[:width])
-    return Header(names, named[0].start, after)
+        return Header(names, named[0].start, below[0].end + 1, below[0].cells[:width], written=written)
+    return Header(names, named[0].start, after, written=written)
 
 
 def _joined(rows: Sequence[tuple[str, ...]]) -> tuple[str, ...]:

@@ -25,6 +25,12 @@ _ALIKE = 0.95
 """A rare delimiter parts at least so many of the rows alike."""
 _STAND_IN = "\x1f"
 """What stands for a delimiter of several characters while Python's reader, which takes one, reads."""
+_IN_CELLS = str.maketrans("\r\n", "\x1d\x1e")
+_BACK = str.maketrans("\x1d\x1e", "\r\n")
+"""What stands for line ends that end no row, meanwhile."""
+NEWLINES = {"lf": "\n", "crlf": "\r\n", "cr": "\r"}
+"""The line ends by their names."""
+LINE_END = re.compile("\r\n|\r|\n")
 _SEPARATOR_HINT = re.compile(r"\A\ufeff?sep=(.{1,4}?) *\r?\n")
 """The first line by which Excel is told the delimiter."""
 _EDGE = r"[;,\t|~^:]"
@@ -39,7 +45,7 @@ class Marks:
     `quote` is empty where there are no quotes; `escape` is what stands before a quote in a cell, None where that is
     another quote. `spaced` says that a space stands after each delimiter, which is none of the cell's. `stray` says
     that some of the first rows have quotes within cells, or a delimiter too many, and others have not (`strays.py`),
-    or are the names again.
+    or are the names again. `newline` is what alone ends a row, though the file has other line ends; empty, all do.
     """
 
     delimiter: str
@@ -47,11 +53,26 @@ class Marks:
     escape: str | None = None
     spaced: bool = False
     stray: bool = False
+    newline: str = ""
 
     @property
     def plain(self) -> bool:
         """Whether every reader takes these marks, and in the same way."""
-        return len(self.delimiter) == 1 and self.escape is None and not self.spaced and not self.stray
+        return len(self.delimiter) == 1 and self.escape is None and not (self.spaced or self.stray or self.newline)
+
+    def lines_of(self, text: str) -> Iterator[str]:
+        """The lines of a text, with their ends, as a file opened with this `newline` gives them."""
+        if not self.newline:
+            yield from io.StringIO(text, newline="")
+            return
+        *lines, last = text.split(self.newline)
+        yield from (f"{line}{self.newline}" for line in lines)
+        if last:
+            yield last
+
+    def height(self, lines: Sequence[str]) -> int:
+        """How many lines these are in the file, where every line end counts."""
+        return len(lines) if not self.newline else sum(max(1, len(LINE_END.findall(line))) for line in lines)
 
 
 def rows_of(lines: Iterable[str], marks: Marks, *, strict: bool = False) -> Iterator[list[str]]:
@@ -60,6 +81,8 @@ def rows_of(lines: Iterable[str], marks: Marks, *, strict: bool = False) -> Iter
     An escape before any sign but a quote and itself is text. Raises csv.Error as that reader does.
     """
     delimiter = marks.delimiter
+    if marks.newline:
+        lines = (_ended(line, marks.newline) for line in lines)
     if len(delimiter) > 1:
         lines = (line.replace(delimiter, _STAND_IN) for line in lines)
     if marks.escape is not None:
@@ -77,7 +100,14 @@ def rows_of(lines: Iterable[str], marks: Marks, *, strict: bool = False) -> Iter
         skipinitialspace=marks.spaced,
         strict=strict,
     )
-    return reader if len(delimiter) == 1 else ([cell.replace(_STAND_IN, delimiter) for cell in row] for row in reader)
+    rows = reader if len(delimiter) == 1 else ([cell.replace(_STAND_IN, delimiter) for cell in row] for row in reader)
+    return ([cell.translate(_BACK) for cell in row] for row in rows) if marks.newline else rows
+
+
+def _ended(line: str, newline: str) -> str:
+    """The line, in which nothing but its end is a line end to Python's reader."""
+    body = line.removesuffix(newline)
+    return body.translate(_IN_CELLS) + line[len(body) :]
 
 
 def read_rows(head: str, marks: Marks, *, cut: bool) -> list[Row]:
@@ -87,8 +117,8 @@ def read_rows(head: str, marks: Marks, *, cut: bool) -> list[Row]:
 
     def counted() -> Iterator[str]:
         nonlocal ends
-        for line in io.StringIO(head, newline=""):
-            ends += 1
+        for line in marks.lines_of(head):
+            ends += marks.height([line])
             yield line
 
     start = 1
@@ -111,19 +141,19 @@ def hinted(head: str) -> str | None:
     return None if hint is None else hint[1]
 
 
-def find_marks(head: str, reading: Reading, *, cut: bool) -> Marks:
+def find_marks(head: str, reading: Reading, *, cut: bool, newline: str = "") -> Marks:
     """What is declared, and for the rest what the first rows show. Raises ReadingError if it cannot be so."""
     quote = _quote(head) if reading.quote is None else reading.quote
     escape = reading.escape or (_escape(head, quote) if reading.escape is None else None)
     escape = None if escape == quote else escape
     delimiter = reading.delimiter or hinted(head)
     if delimiter is None:
-        marks, rows = _found(head, quote, escape, cut=cut)
+        marks, rows = _found(head, Marks("", quote, escape, newline=newline), cut=cut)
         marks = replace(marks, delimiter=marks.delimiter * 2) if _is_doubled(rows) else marks
     elif delimiter == quote or set(delimiter) & set("\r\n"):
         raise ReadingError(f"{delimiter!r} cannot be the delimiter; declare another under read:")
     else:
-        marks, _ = _with(head, delimiter, quote, escape, cut=cut)
+        marks, _ = _with(head, delimiter, Marks("", quote, escape, newline=newline), cut=cut)
     if reading.quote is None and _is_unquoted(head, marks, cut=cut):
         return replace(marks, quote="", escape=None)
     return marks
@@ -172,7 +202,7 @@ def _closes(head: str, marks: Marks, *, cut: bool) -> bool:
     """Whether every quote that opens a cell closes it, and all rows are as wide so."""
     widths: set[int] = set()
     try:
-        for cells in rows_of(io.StringIO(head, newline=""), marks, strict=True):
+        for cells in rows_of(marks.lines_of(head), marks, strict=True):
             widths.add(len(cells) or max(widths, default=0))
     except csv.Error as error:
         if not (cut and "unexpected end" in str(error)):
@@ -180,20 +210,20 @@ def _closes(head: str, marks: Marks, *, cut: bool) -> bool:
     return len(widths - {0}) == 1 and widths != {1}
 
 
-def _with(head: str, delimiter: str, quote: str, escape: str | None, *, cut: bool) -> tuple[Marks, list[Row]]:
+def _with(head: str, delimiter: str, known: Marks, *, cut: bool) -> tuple[Marks, list[Row]]:
     """The marks with this delimiter, and the rows they make."""
-    marks = Marks(delimiter, quote, escape, spaced=_is_spaced(head, delimiter, quote))
+    marks = replace(known, delimiter=delimiter, spaced=_is_spaced(head, delimiter, known.quote))
     return marks, read_rows(head, marks, cut=cut)
 
 
-def _found(head: str, quote: str, escape: str | None, *, cut: bool) -> tuple[Marks, list[Row]]:
+def _found(head: str, known: Marks, *, cut: bool) -> tuple[Marks, list[Row]]:
     """The marks with the delimiter under which the most rows have the same width and the cells look whole.
 
     Of two as good, the one with the widest rows. A rare one is it only if it parts nearly every row alike, the first
     among them, a column of numbers or codes comes of it, and no usual one stands in every line or does as well but by
     decimal commas.
     """
-    tried = [_with(head, delimiter, quote, escape, cut=cut) for delimiter in _DELIMITERS if delimiter in head]
+    tried = [_with(head, delimiter, known, cut=cut) for delimiter in _DELIMITERS if delimiter in head]
     worth = [_worth(rows, marks.delimiter) for marks, rows in tried]
     share, width = max(worth, default=(0.0, 0))
     best = None if width <= 1 else tried[worth.index((share, width))]
@@ -202,12 +232,12 @@ def _found(head: str, quote: str, escape: str | None, *, cut: bool) -> tuple[Mar
     everywhere = any(all(usual in line for line in lines) for usual in _DELIMITERS)
     if (share < _ALIKE and not everywhere) or decimal:
         for rare in filter(head.__contains__, _RARE):
-            marks, rows = _with(head, rare, quote, escape, cut=cut)
+            marks, rows = _with(head, rare, known, cut=cut)
             wide, alike = _alike(rows)
             most = len(alike) > max(2, (not decimal) * share * len(rows)) and len(alike) >= _ALIKE * len(rows)
             if wide > 1 and most and alike[0] is rows[0] and _typed(alike):
                 return marks, rows
-    return _with(head, ";", quote, escape, cut=cut) if best is None else best
+    return _with(head, ";", known, cut=cut) if best is None else best
 
 
 def _alike(rows: Sequence[Row]) -> tuple[int, list[Row]]:

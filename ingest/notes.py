@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ingest.kinds import kind_of, shape_of
 from ingest.markers import is_marker
 from ingest.marks import rows_of
+from policies.errors import ReadingError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +22,7 @@ _LEAST = 20
 """So many rows above show how full rows are."""
 _FULL = 0.8
 _WORDS = 3
-_LINES = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
+_ANY_END = r"\r\n|\r|\n"
 _NOTE = re.compile(
     r"(sources?|notes?|nota|n\.?b\.?|champ|lecture|légende|avertissement|remarques?|précisions?|mise à jour|"
     r"données|unités?|définitions?|©)\b\s*[:.\-–(]|\([0-9a-z]{1,2}\)\s|\[[0-9a-z]{1,2}\]\s|[*†]|(source|note)s?\b",
@@ -42,12 +43,15 @@ class _Line:
         return [cell.strip() for cell in self.cells if cell.strip()]
 
 
-def notes_below(path: Path, marks: Marks, width: int, encoding: str) -> int | None:
+def notes_below(path: Path, marks: Marks, width: int, encoding: str, footer_rows: int | None = None) -> int | None:
     """The byte at which the notes below the table start, to the file's end; None if there are none.
 
     A note has one cell that says something, or is narrower than the table and begins as notes do. What fills the first
     of all columns is one if it begins so, follows a blank line, or, below codes or numbers, is a sentence or a word.
+    Declared, notes are the last `footer_rows` that say something.
     """
+    if footer_rows is not None:
+        return _footer(_last_lines(path, marks, encoding), footer_rows) if footer_rows else None
     lines = _last_lines(path, marks, encoding) if width > 1 else []
     at = len(lines)
     while at > 0 and _may_be_note(lines[at - 1], width):
@@ -62,6 +66,13 @@ def notes_below(path: Path, marks: Marks, width: int, encoding: str) -> int | No
             return line.start
         blank |= not line.filled
     return None
+
+
+def _footer(lines: list[_Line], rows: int) -> int:
+    said = [line.start for line in lines if line.filled]
+    if rows >= len(said):
+        raise ReadingError(f"footer_rows is {rows}, but only {len(said)} lines at the end can be rows below a table")
+    return said[-rows]
 
 
 def _may_be_note(line: _Line, width: int) -> bool:
@@ -88,7 +99,8 @@ def _last_lines(path: Path, marks: Marks, encoding: str) -> list[_Line]:
     with path.open("rb") as file:
         file.seek(max(size - _TAIL, 0))
         tail = file.read()
-    found = [line for line in _LINES.finditer(tail) if line[0]]
+    pattern = rf"(?s:.*?)(?:{re.escape(marks.newline) or _ANY_END}|\Z)".encode()
+    found = [line for line in re.finditer(pattern, tail) if line[0]]
     lines: list[_Line] = []
     for line in reversed(found if size <= _TAIL else found[1:]):
         text = line[0].decode(encoding, errors="replace")

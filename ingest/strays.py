@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ingest.kinds import shape_of
 from ingest.markers import is_marker
+from ingest.marks import LINE_END
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from ingest.marks import Marks
 
 _MOST = 0.9
-_LINE_END = re.compile("\r\n|\r|\n")
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ def has_strays(head: str, marks: Marks, ends: Ends, width: int, *, cut: bool) ->
     """
     if ends.some or cut or marks.escape is not None:
         return ends.some
-    left, astray = _outside(head, marks)
+    left, astray = outside(head, marks)
     return astray or any(
         line.endswith(marks.delimiter) and line.count(marks.delimiter) == width
-        for line in ([] if ends.delimited else _LINE_END.split(left))
+        for line in ([] if ends.delimited else LINE_END.split(left))
     )
 
 
-def _outside(text: str, marks: Marks) -> tuple[str, bool]:
+def outside(text: str, marks: Marks) -> tuple[str, bool]:
     """What stands outside of the cells within quotes, and whether it has quotes though there are such cells."""
     if not marks.quote or marks.quote not in text:
         return text, False
@@ -68,14 +68,14 @@ def refuse_open_names(head: str, rows: Sequence[Row], first: int, ends: Ends, ma
 
     It hides rows where the lines it makes one record of are each as wide as a row.
     """
-    lines = _LINE_END.split(head)
+    lines = LINE_END.split(head)
     for row in rows:
         if row.start >= first:
             return
         said = lines[row.start - 1 : row.end]
         least = max(1, len(rows[-1].cells) - 1)
         whole = len(said) > 1 and all(line.count(marks.delimiter) >= least for line in said[:2])
-        if whole or (ends.delimited and _outside("\n".join(said), marks)[1]):
+        if whole or (ends.delimited and outside("\n".join(said), marks)[1]):
             raise ReadingError(
                 f"line {row.start}: a quote too many among the names; mend it in the source, or declare header_row: 0 "
                 'and quote: "" under read:'

@@ -28,7 +28,7 @@ def names(receipt: dict | str) -> list[str]:
 def test_without_a_header_the_data_start_on_line_1(folder):
     receipt = folder.bring(BASE.split("\n", 1)[1])
     assert names(receipt) == ["column_1", "column_2", "column_3"]
-    assert (receipt["dialect"]["header_row"], receipt["dialect"]["data_line"]) == (None, 1)
+    assert (receipt["dialect"]["header_row"], receipt["dialect"]["data_row"]) == (None, 1)
     assert folder.rows() == [(int(code), nom, montant) for code, nom, montant in ROWS]
 
 

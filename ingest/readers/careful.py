@@ -91,7 +91,7 @@ def read_carefully(body: Body, desk: Desk) -> Table:
         columns=columns,
         rows_in=rows + len(rejects),
         rejects=lambda: rejects,
-        dialect={**told(body.dialect, "python"), **dropped},
+        dialect={**told(body, "python"), **dropped},
         line_of=lambda numbers: lines_of(body, numbers),
     )
 
@@ -102,16 +102,19 @@ def columns_of(dialect: Dialect) -> tuple[SourceColumn, ...]:
     return tuple(SourceColumn(name, source) for name, source in zip(lake_names(names), names, strict=True))
 
 
-def told(dialect: Dialect, reader: str) -> dict[str, str | int | None]:
-    """The dialect, for the receipt."""
-    header, marks = dialect.header, dialect.marks
+def told(body: Body, reader: str) -> dict[str, str | int | None]:
+    """The dialect, for the receipt, by the words of `read:`, and what was passed over."""
+    header, marks = body.dialect.header, body.dialect.marks
     return {
-        "encoding": dialect.encoding,
+        "encoding": body.dialect.encoding,
         "delimiter": f"{marks.delimiter} " if marks.spaced else marks.delimiter,
         "quote": marks.quote or None,
         "escape": marks.escape,
+        "newline": body.dialect.newline,
         "header_row": header.row,
-        "data_line": header.first,
+        "data_row": header.first,
+        **({"footer_rows": len(body.notes)} if body.notes else {}),
+        **({"header": " | ".join(header.written)} if header.written else {}),
         **({"units": " | ".join(header.units)} if header.units else {}),
         **({"above": "\n".join(header.above)} if header.above else {}),
         "reader": reader,
@@ -141,9 +144,10 @@ def records(body: Body) -> Iterator[tuple[int, list[str] | Reject | None]]:
     ReadingError where a quote is opened and never closed, and what follows are no rows either.
     """
     csv.field_size_limit(MAX_RECORD)
+    marks = body.dialect.marks
     line, read_anew = body.first + body.skip, 0
     encoding = body.dialect.encoding if body.latin else "utf-8"
-    with body.path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
+    with body.path.open(encoding=encoding, errors="surrogateescape", newline=marks.newline) as file:
         for _ in range(body.skip):
             file.readline()
         again: deque[str] = deque()
@@ -156,7 +160,7 @@ def records(body: Body) -> Iterator[tuple[int, list[str] | Reject | None]]:
                     broken = row
                     break
                 yield line, _judged(line, row, said, body) if row else None
-                line += len(said)
+                line += marks.height(said)
                 said.clear()
             if broken is not None:
                 read_anew += sum(map(len, said))
@@ -164,7 +168,7 @@ def records(body: Body) -> Iterator[tuple[int, list[str] | Reject | None]]:
                     raise ReadingError(f"line {line}: {_UNCLOSED}, or the line has more than {MAX_RECORD:,} signs")
                 yield line, Reject(line=line, reason=broken, text=_text(said[:1]))
                 again.extendleft(reversed(said[1:]))
-                line += 1
+                line += marks.height(said[:1])
 
 
 def _rows(file: TextIO, again: deque[str], said: list[str], body: Body) -> Iterator[list[str] | str]:

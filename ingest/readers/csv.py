@@ -82,7 +82,8 @@ def _count(body: Body) -> int:
 def _without_notes(body: Body, desk: Desk) -> Body:
     """The body, or where notes stand below its table, a copy of the table and the notes as rejects."""
     dialect = body.dialect
-    end = notes_below(body.path, dialect.marks, dialect.width, dialect.encoding if body.latin else "utf-8")
+    encoding = dialect.encoding if body.latin else "utf-8"
+    end = notes_below(body.path, dialect.marks, dialect.width, encoding, dialect.footer_rows)
     if end is None:
         return body
     (line,) = _lines_at(body, [end])
@@ -90,7 +91,7 @@ def _without_notes(body: Body, desk: Desk) -> Body:
     with body.path.open("rb") as source, copy.open("wb") as target:
         while (left := end - target.tell()) > 0 and (chunk := source.read(min(_CHUNK, left))):
             target.write(chunk)
-        below = source.read().decode(dialect.encoding if body.latin else "utf-8", errors="replace")
+        below = source.read().decode(encoding, errors="replace")
     notes = tuple(
         Reject(line=line + number, reason="a note below the table", text=text[:SHOWN])
         for number, text in enumerate(re.split("\r\n|\r|\n", below))
@@ -101,7 +102,7 @@ def _without_notes(body: Body, desk: Desk) -> Body:
 
 def _body(path: Path, dialect: Dialect, desk: Desk, *, native: bool) -> Body:
     """The file itself when the engine can read it (or a copy, where not `native`), else a copy of its data in UTF-8."""
-    if _ends_in_lf(path):
+    if _ends_in_lf(path) and not dialect.marks.newline:
         skip = dialect.first_line - 1
         if dialect.encoding == "utf-8" or (dialect.encoding == "utf-8-sig" and skip > 0):
             return Body(path, skip, 1, dialect)
@@ -168,7 +169,7 @@ def _fast(body: Body, records: Callable[[], int], desk: Desk, careful: Callable[
         columns=columns,
         rows_in=records,
         rejects=lambda: _stored_rejects(body, desk.con, doubtful=doubtful),
-        dialect=told(body.dialect, "duckdb"),
+        dialect=told(body, "duckdb"),
         line_of=lambda rows: lines_of(body, rows),
         careful=careful,
     )

@@ -56,11 +56,14 @@ def read_grid(
     header = _header(head, sheet, reading)
     first = header.first - 1
     data = _filled((line for line in chain(head, lines) if line.row >= first), sheet, first)
+    below = _footer(sheet, first, reading.footer_rows)
     names = dict(enumerate(header.names)) if header.row is not None else {}
     width = len(head[0].texts)
-    body = _written(data, sheet, width, {place for place, name in names.items() if name.strip()}, desk)
+    body = _written(data, sheet, width, {place for place, name in names.items() if name.strip()}, below, desk)
     used = [place for place in range(width) if place in body.seen or names.get(place, "").strip()]
-    lake = lake_names(names.get(place, "") for place in used)
+    if reading.names is not None and len(reading.names) != len(used):
+        raise ReadingError(f"{len(reading.names)} names are declared, the table has {len(used)} columns")
+    lake = lake_names(reading.names or (names.get(place, "") for place in used))
     given = ", ".join(f"c{place} AS {quoted(name)}" for place, name in zip(used, lake, strict=True))
     return Table(
         con=desk.con,
@@ -77,6 +80,16 @@ def read_grid(
     )
 
 
+def _footer(sheet: Sheet, first: int, declared: int | None) -> int | None:
+    """The row from which on all are notes, as declared; None where they are to be found."""
+    if declared is None:
+        return None
+    said = [row for row, count in enumerate(sheet.counts) if row >= first and count]
+    if declared > len(said):
+        raise ReadingError(f"footer_rows is {declared}, but only {len(said)} rows stand below the names")
+    return said[-declared] if declared else len(sheet.counts)
+
+
 def _count(sheet: Sheet, first: int) -> int:
     """The rows from the first of data on that have a value or a formula, as the bytes say."""
     alone = sum(1 for row in sheet.marks if row >= first and sheet.counts[row] == 0 and sheet.unsaved(row))
@@ -91,6 +104,7 @@ def _said(
     return {
         "header_row": header.row or 0,
         **({"header_rows": reading.header_rows} if reading.header_rows > 1 else {}),
+        **({"header": " | ".join(header.written)} if header.written else {}),
         **({"units": " | ".join(header.units)} if header.units else {}),
         **({"percent": f"0.25 is 25 % in {', '.join(percent)}"} if percent else {}),
         **({"merged": f"{merged} cells that span rows stand in each"} if merged else {}),
@@ -102,13 +116,14 @@ def _header(head: Sequence[Line], sheet: Sheet, reading: Reading) -> Header:
     if not head:
         raise ReadingError("the sheet is empty")
     rows = [Row(line.row + 1, line.row + 1, tuple(text or "" for text in line.texts)) for line in head]
+    reading = reading.model_copy(update={"names": None})  # they are those of the columns that hold something
     if reading.header_row is not None:
-        return find_header(rows, reading.header_row, reading.header_rows)
+        return find_header(rows, reading)
     # A cell that stands alone in its column makes the table no wider
     least = 1 if len(rows) <= 2 else 2  # noqa: PLR2004
     wide = [place for place, cells in enumerate(zip(*(row.cells for row in rows), strict=True)) if _says(cells, least)]
     narrow = [Row(row.start, row.end, tuple(row.cells[place] for place in wide or [0])) for row in rows]
-    found = find_header(narrow, None, reading.header_rows)
+    found = find_header(narrow, reading)
     at = next(place for place, row in enumerate(rows) if row.start == (found.row or found.first))
     if at > 0 and narrow[at - 1].end + 1 == narrow[at].start and narrow[at - 1].filled > 1:
         raise ReadingError(
@@ -122,7 +137,7 @@ def _header(head: Sequence[Line], sheet: Sheet, reading: Reading) -> Header:
             f"row {found.row} has no text, so it is no header; declare header_row under read: (0 if there is none)"
         )
     _refuse_merged(found.row, sheet, reading.header_rows)
-    return find_header(rows, found.row, reading.header_rows)
+    return find_header(rows, reading.model_copy(update={"header_row": found.row}))
 
 
 def _says(cells: Iterable[str], least: int) -> bool:
@@ -158,8 +173,11 @@ def _filled(lines: Iterable[Line], sheet: Sheet, first: int) -> Iterator[Line]:
         yield line
 
 
-def _written(lines: Iterable[Line], sheet: Sheet, width: int, named: set[int], desk: Desk) -> _Body:
-    """The rows in Parquet, but for formulas that were saved without a value, and the notes below the table."""
+def _written(lines: Iterable[Line], sheet: Sheet, width: int, named: set[int], below: int | None, desk: Desk) -> _Body:
+    """The rows in Parquet, but for formulas that were saved without a value, and the notes below the table.
+
+    These are the rows from `below` on; None, they are found.
+    """
     body = _Body(desk.path("sheet.parquet"))
     batch: list[Line] = []
     held: list[Line] = []
@@ -170,7 +188,7 @@ def _written(lines: Iterable[Line], sheet: Sheet, width: int, named: set[int], d
             apart, before = before is not None and line.row > before + 1, line.row
             if sheet.unsaved(line.row):
                 body.rejects.append(_unsaved(line, sheet))
-            elif (apart or held) and _is_note(line, named):
+            elif (apart or held) and _is_note(line, named) if below is None else line.row >= below:
                 held.append(line)
             else:
                 batch += [*held, line]
