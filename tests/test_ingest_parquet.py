@@ -192,6 +192,20 @@ def test_a_footer_of_a_wrong_length_is_refused(folder, length):
     assert "cannot be read as Parquet, it may be cut" in said
 
 
+def test_a_column_that_contradicts_itself_is_refused_and_ends_no_process(folder, datalab, tmp_path):
+    good = parquet({"nom": pa.array(["a", "b"])})
+    text, number = b"\x15\x0c\x25", b"\x15\x04\x25"  # its physical type, before it is said to be of any length
+    path = folder.write("x.parquet", good[:-400] + good[-400:].replace(text, number))
+    assert path.read_bytes() != good
+    ran = datalab("convert", str(path), "--out", str(tmp_path / "out"))
+    assert (ran.code, "x.parquet: cannot be read as Parquet, it may be damaged" in ran.err) == (1, True), ran.err
+
+
+def test_a_name_that_is_no_text_is_refused(folder):
+    content = parquet({"un_nom": pa.array([1])})
+    assert "cannot be read as Parquet, it may be" in bring(folder, content.replace(b"un_nom", b"un_\xe1om"))
+
+
 def test_a_flipped_bit_is_found_where_pages_have_checksums(folder):
     content = bytearray(rows(write_page_checksum=True, compression="none", use_dictionary=False))
     assert isinstance(bring(folder, bytes(content)), dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 
 import pytest
@@ -176,12 +177,29 @@ BOF = struct.pack("<HH", 0x809, 16)
         (looped(xls(number(1, 0, 1))), "a chain of its sectors is broken, or has no end"),
         (xls(strings=record(0xFC, "II", 1, 0xFFFFFFFF, rest=text("n"))), "a shared string is cut"),
         (ole(stream().replace(struct.pack("<H", 0x600), struct.pack("<H", 0x300))), "of before 1993"),
+        (xls(record(0x200, "IIHHH", 152, 6, 0, 4, 0)), "a sheet says that it goes from row 152, column 0 to row 6"),
+        (xls(record(0x200, "IIHHH", 0, 65536, 0, 65535, 0)), "to row 65536, column 65535"),
+        (xls(record(0x200, "IHH", 0, 6, 4)), "cannot be read as a spreadsheet"),
     ],
 )
 def test_what_is_encrypted_damaged_or_no_workbook_is_refused(folder, content, said):
     error = bring(folder, content)
     assert said in error
     assert "data.xls" in error
+
+
+@pytest.mark.parametrize("size", [(0, 0, 0, 0), (0, 2, 0, 2), (5, 0, 0, 4), (0, 65536, 0, 256)])
+def test_what_a_sheet_says_of_its_size_changes_nothing(folder, size):
+    bring(folder, xls(record(0x200, "IIHHH", *size, 0), number(1, 0, 7), number(1, 1, 8)))
+    assert folder.rows() == [(7, 8)]
+
+
+def test_the_panic_of_a_reader_is_a_refusal_and_not_said_on_stderr_besides(folder, capfd):
+    content = xls(number(1, 0, 1))
+    within_an_entry = content.index("Root Entry".encode("utf-16-le")) + 2 * 128 + 39
+    assert "data.xls: cannot be read as a spreadsheet: range" in bring(folder, content[:within_an_entry])
+    os.write(2, b"and stderr is itself again")
+    assert capfd.readouterr().err == "and stderr is itself again"
 
 
 def test_an_encrypted_xlsx_says_that_it_is(folder):

@@ -7,7 +7,9 @@ its values were read. The kind of workbook is that of its bytes, whatever its na
 
 from __future__ import annotations
 
+import os
 import struct
+import threading
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -49,6 +51,9 @@ _DAMAGED = (
     RuntimeError,
     ValueError,
 )
+_STDERR = 2
+_HUSHED = threading.Lock()
+"""Held while stderr is another: jobs on Dask may share a process, and each must find again what it was."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,8 @@ def _open(book: _Book, name: str, reading: Reading, desk: Desk) -> Table:
     with _told(f"{book.path}: sheet {name!r}"):
         sheet = book.sheets[name]()
         refuse_large([sheet])
-        cells = book.reader.get_sheet_by_name(name)
+        with _hushed():
+            cells = book.reader.get_sheet_by_name(name)
         dialect: dict[str, str | int | None] = {"sheet": name, "sheets": len(book.reader.sheet_names)}
         if name in book.hidden:
             dialect["hidden"] = "yes"
@@ -116,12 +122,26 @@ def _reader(path: Path, desk: Desk, form: Form) -> CalamineWorkbook:
     """Calamine's, told by the file's name what its bytes are."""
     link = desk.path(f"book.{form}")
     link.symlink_to(path.absolute())
-    return CalamineWorkbook.from_path(link)
+    with _hushed():
+        return CalamineWorkbook.from_path(link)
 
 
 def _book(path: Path, form: Form, reader: CalamineWorkbook, sheets: Mapping[str, Callable[[], Sheet]]) -> _Book:
     hidden = {one.name for one in reader.sheets_metadata if one.visible != SheetVisibleEnum.Visible}
     return _Book(path, form, reader, sheets, frozenset(hidden))
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Keep the process's stderr from what Rust writes there of a panic: `_told` says it, as a ReadingError."""
+    with _HUSHED, open(os.devnull, "wb") as nowhere:  # noqa: PTH123  no path, a device
+        kept = os.dup(_STDERR)
+        os.dup2(nowhere.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            os.dup2(kept, _STDERR)
+            os.close(kept)
 
 
 @contextmanager

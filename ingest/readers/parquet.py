@@ -59,13 +59,13 @@ def _open(path: Path, reading: Reading, desk: Desk) -> Table:
     try:
         with pq.ParquetFile(path) as file:
             footer = file.metadata
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = str(error).split("\n", 1)[0][:300]
         raise ReadingError(f"{path}: cannot be read as Parquet, it may be cut or encrypted: {reason}") from None
     _refuse_beyond(path, footer, desk)
-    _refuse_flipped(path, footer)
     from_file = f"read_parquet({literal(path)})"
     try:
+        _refuse_flipped(path, desk)
         described = [
             (str(name), str(kind))
             for name, kind, *_ in desk.con.execute(f"DESCRIBE SELECT * FROM {from_file}").fetchall()  # noqa: S608
@@ -125,9 +125,9 @@ def _refuse_beyond(path: Path, footer: pq.FileMetaData, desk: Desk) -> None:
             _refuse_nanoseconds(path, column.path)
 
 
-def _refuse_flipped(path: Path, footer: pq.FileMetaData) -> None:
+def _refuse_flipped(path: Path, desk: Desk) -> None:
     """Where pages have checksums, have Arrow look at them: the engine does not."""
-    if not _has_checksums(path, footer):
+    if not _has_checksums(path, desk):
         return
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
@@ -139,13 +139,20 @@ def _refuse_flipped(path: Path, footer: pq.FileMetaData) -> None:
         raise ReadingError(f"{path}: damaged: {str(error)[:300]}; fetch it anew") from None
 
 
-def _has_checksums(path: Path, footer: pq.FileMetaData) -> bool:
-    """Whether the first page has one: the fourth field of its header, in Thrift's compact protocol."""
-    if footer.num_row_groups == 0 or footer.num_columns == 0:
+def _has_checksums(path: Path, desk: Desk) -> bool:
+    """Whether the first page has one: the fourth field of its header, in Thrift's compact protocol.
+
+    The engine says where it is: asked for a damaged column, Arrow ends the process.
+    """
+    first = desk.con.execute(
+        "SELECT coalesce(nullif(dictionary_page_offset, 0), data_page_offset) FROM parquet_metadata(?) "
+        "WHERE row_group_id = 0 AND column_id = 0",
+        [str(path)],
+    ).fetchone()
+    if first is None or first[0] is None:
         return False
-    chunk = footer.row_group(0).column(0)
     with path.open("rb") as file:
-        file.seek(max(0, chunk.dictionary_page_offset or chunk.data_page_offset))
+        file.seek(max(0, first[0]))
         head = file.read(_PAGE_HEADER)
     for _ in range(3):
         number = _NUMBER.match(head)

@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BOF, _EOF, _FILEPASS, _BOUNDSHEET, _SST, _CONTINUE, _FORMAT, _XF = 0x809, 0xA, 0x2F, 0x85, 0xFC, 0x3C, 0x41E, 0xE0
-_NUMBER, _RK, _MULRK, _FORMULA, _STRING, _MERGED = 0x203, 0x27E, 0xBD, 0x6, 0x207, 0xE5
+_NUMBER, _RK, _MULRK, _FORMULA, _STRING, _MERGED, _DIMENSIONS = 0x203, 0x27E, 0xBD, 0x6, 0x207, 0xE5, 0x200
 _LABELSST, _LABEL, _RSTRING, _BOOLERR = 0xFD, 0x204, 0xD6, 0x205
 _NUMERIC = {_NUMBER, _RK, _MULRK}
 _CELLS = {*_NUMERIC, _FORMULA, _LABELSST, _LABEL, _RSTRING, _BOOLERR}
 _TRUE, _WRONG = 1, 2
 """What a formula gives that is no number and no text: true or false, or an error."""
 _BIFF5, _BIFF8 = 0x500, 0x600
+_MAX_AREA = 1 << 24
+"""Cells of a sheet: 65,536 rows by 256 columns."""
 _ERRORS = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 36: "#NUM!", 42: "#N/A"}
 
 Record = tuple[int, bytes]
@@ -101,6 +103,8 @@ class _Book:
             if depth <= 0:
                 self.end = at
                 return
+            if kind == _DIMENSIONS:
+                _refuse_vast(data)
             if depth == 1 or kind == _FILEPASS:
                 yield kind, data
 
@@ -176,6 +180,15 @@ def _numbers(kind: int, data: bytes) -> Iterator[tuple[int, int, int, float]]:
     row, column = struct.unpack_from("<HH", data)
     for number in range((len(data) - 4) // 6):
         yield row, column + number, *_rk(data, 4 + 6 * number)
+
+
+def _refuse_vast(data: bytes) -> None:
+    """Calamine takes the memory for all cells that this record says, and ends the process if there is not so much."""
+    layout = "<IIHH" if len(data) >= struct.calcsize("<IIHH") else "<4H"  # of BIFF8, of BIFF5
+    top, bottom, left, right = struct.unpack_from(layout, data)
+    rows, columns = ((last - first) % (1 << 32) if last else 0 for first, last in ((top, bottom), (left, right)))
+    if rows * columns > _MAX_AREA:
+        raise ValueError(f"a sheet says that it goes from row {top}, column {left} to row {bottom}, column {right}")
 
 
 def _unsaved(sheet: Sheet, place: tuple[int, int] | None) -> None:
