@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 
 import pytest
 
+from ingest.readers import ods as ods_reader
 from ingest.readers import sheet as sheets
 
 KIND = "application/vnd.oasis.opendocument.spreadsheet"
@@ -215,6 +217,17 @@ def test_what_is_hostile_encrypted_or_damaged_is_refused(folder, content, said):
     error = bring(folder, content)
     assert said in error
     assert "data.ods" in error
+
+
+def test_an_ods_with_a_tag_a_line_is_read_as_one_without_white_space(folder, monkeypatch):
+    monkeypatch.setattr(ods_reader, "_CHUNK", 7)
+    cells = [row("n", "v"), row(1, string(SIGNS)), row(None, string(SPANS)), row(3, string("<text:p> a <b/></text:p>"))]
+    plain = table(*cells, row(4, string("<text:p>x</text:p><text:p/>", 'table:number-columns-spanned="1"')))
+    bring(folder, ods(plain))
+    before = folder.rows()
+    bring(folder, ods(re.sub("(?=</?table:|<text:p[ >/])", "\n\t ", plain)))
+    assert folder.rows() == before
+    assert [one for one, _ in before] == [1, None, 3, 4]
 
 
 def test_an_ods_is_read_as_what_it_is_whatever_its_name(folder):

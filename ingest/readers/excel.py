@@ -123,7 +123,12 @@ def _reader(path: Path, desk: Desk, form: Form) -> CalamineWorkbook:
     link = desk.path(f"book.{form}")
     link.symlink_to(path.absolute())
     with _hushed():
-        return CalamineWorkbook.from_path(link)
+        try:
+            return CalamineWorkbook.from_path(link)
+        except CalamineError:
+            if form != "ods":
+                raise
+            return CalamineWorkbook.from_path(ods.without_spaces(path, desk.path("book.ods")))
 
 
 def _book(path: Path, form: Form, reader: CalamineWorkbook, sheets: Mapping[str, Callable[[], Sheet]]) -> _Book:
