@@ -6,26 +6,33 @@ A guess that breaks is made again with the texts that broke it; a *declared* col
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ingest import forms
+from ingest.forms import Form
 from ingest.guess import as_number, guess, text, typed, widths
 from ingest.kept import AS_BEFORE, Kept
 from ingest.markers import LONGEST, SUFFIX, is_marker
+from ingest.numbers import WRITINGS
 from ingest.semantics import SEMANTICS
-from ingest.typings import WORDS, Check, Declared, Typing
-from policies.editions import quoted
+from ingest.typings import Check, Declared, Typing, word_of
+from policies.editions import literal, quoted
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import duckdb
-
     from ingest.evidence import Texts
-    from ingest.forms import Form
+    from ingest.numbers import Writing
     from ingest.semantics import Semantic
     from ingest.table import SourceColumn, Table
+
+_NUMBERS = {"integer", "decimal", "float"}
+_SAID = {
+    "date": (forms.SHORT_DATE,),
+    "boolean": (Form("boolean", "BOOLEAN", "[01]", "({y} = '1')", "every value is 1 or 0"),),
+}
+"""What is read so only where the type is declared: alone, it may be something else."""
 
 
 def choose_all(
@@ -62,17 +69,32 @@ def _typing(
     markers: tuple[str, ...] | None,
 ) -> Typing:
     if column.native not in {None, "VARCHAR"}:
-        word = WORDS.get(str(column.native).split("(")[0], "text")
-        if isinstance(declared, Declared) and declared.word not in {word, "number"}:
-            message = f"column {column.source_name!r} is declared {declared.word}, but the file itself has it as {word}"
-            raise ReadingError(message)
-        return Typing(column, None, "the type that the file itself has")
+        return _native(column, declared.word if isinstance(declared, Declared) else None)
     if isinstance(declared, Declared):
         return _declared(table, column, declared, markers)
     if texts is None:
         return Typing(column, None, "text in the file itself")
     kept = None if declared is None else _as_before(column, texts, declared, markers)
     return guess(column, texts, markers) if kept is None else kept
+
+
+def _native(column: SourceColumn, word: str | None) -> Typing:
+    """The typing of a column that the file itself types, if it is what is declared."""
+    has, why = word_of(str(column.native)).split("(")[0], "the type that the file itself has"
+    semantic = None if word is None else SEMANTICS.get(word)
+    wanted = "number" if semantic is not None and semantic.base == "float" else word
+    if wanted not in {None, has} and not (wanted == "number" and has in _NUMBERS):
+        raise ReadingError(
+            f"column {column.source_name!r} is declared {word}, but the file itself has it as {has}; declare what it "
+            "has, or have it written otherwise"
+        )
+    return Typing(column, None, why if semantic is None else f"declared {word}; {why}", semantic=semantic)
+
+
+def meaning(word: str) -> tuple[Check, ...]:
+    """The check of a declared semantic type; none of any other type."""
+    semantic = SEMANTICS.get(word)
+    return () if semantic is None else (Check(_broken(semantic), f"expected {semantic.said}"),)
 
 
 def _with_marker_columns(typings: list[Typing]) -> list[Typing]:
@@ -108,19 +130,6 @@ def _measured(values: list[str], separator: str, *, grouped: bool) -> tuple[int,
     return widths(texts, separator)[:2] if texts else (1, 0)
 
 
-def _widths(con: duckdb.DuckDBPyConnection, rows: str, raw: str, separator: str, *, grouped: bool) -> tuple[int, int]:
-    """The most digits before and after the separator, of the texts that are such numbers."""
-    text = forms.ungrouped(forms.bare(raw)) if grouped else forms.bare(raw)
-    pattern = forms.POINT_NUMBER if separator == "." else forms.COMMA_NUMBER
-    whole, scale = _row(
-        con,
-        f"SELECT max(length(ltrim(split_part({text}, '{separator}', 1), '-'))), "  # noqa: S608
-        f"max(length(split_part({text}, '{separator}', 2))) "
-        f"FROM {rows} WHERE regexp_full_match({text}, '{pattern}')",
-    )
-    return whole or 1, scale or 0
-
-
 def _declared(table: Table, column: SourceColumn, declared: Declared, markers: tuple[str, ...] | None) -> Typing:
     """The form of the declared type that proves the most rows of all; what it does not prove is rejected.
 
@@ -131,33 +140,61 @@ def _declared(table: Table, column: SourceColumn, declared: Declared, markers: t
     raw = quoted(column.name)
     semantic = SEMANTICS.get(declared.word)
     if semantic is not None:
-        check = Check(_broken(semantic), f"expected {semantic.said}")
+        checks = (*declared.checks, *meaning(declared.word))
         if semantic.base == "text":
-            return Typing(
-                column, None, f"declared {declared.word}", checks=(*declared.checks, check), semantic=semantic
-            )
-        typing = _declared(table, column, Declared("float", (*declared.checks, check)), markers)
+            return Typing(column, None, f"declared {declared.word}", checks=checks, semantic=semantic)
+        typing = _declared(table, column, replace(declared, word="float", checks=checks), markers)
         return replace(typing, why=typing.why.replace("float", declared.word, 1), semantic=semantic)
-    best: tuple[int, Form] | None = None
-    for form in _forms_of(table, raw, declared.word):
-        (proven,) = _row(table.con, f"SELECT count({form.typed(raw)}) FROM {table.source}")  # noqa: S608
-        if best is None or proven > best[0]:
-            best = (proven, form)
-    if best is None:
-        message = f"column {column.source_name!r}: declared {declared.word}, which text cannot be read as"
-        raise ReadingError(message)
-    why = f"declared {declared.word}; {best[1].why}, or its row is rejected"
-    marking = _markers_in(table, raw, best[1]) if markers is None else markers
+    form, own = _best(table, column, declared)
+    why = f"declared {declared.word}; {form.why}, or its row is rejected"
+    marking = _markers_in(table, raw, form) if markers is None else markers
     return Typing(
         column,
-        best[1],
+        form,
         why,
         declared=True,
-        checks=declared.checks,
+        checks=declared.checks if own is None else (*declared.checks, own),
         marker="" if marking else None,
         markers=marking,
         markers_declared=markers is not None,
     )
+
+
+def _best(table: Table, column: SourceColumn, declared: Declared) -> tuple[Form, Check | None]:
+    """The form that proves the most rows, and, if it is declared how the values are written, the check that says so.
+
+    Raises ReadingError if another form than those declared proves more: then the declaration is wrong.
+    """
+    raw, word, how = quoted(column.name), declared.word, declared.written
+    own = () if how is None else tuple(form.with_padding() for form in how.forms if form.word == word)
+    numeric = word in {*_NUMBERS, "number"}
+    own += tuple(_numbers(table, raw, word, how.writings)) if how is not None and numeric else ()
+    # A text is one date here and another there; it is no other boolean
+    others = [] if own and word == "boolean" else _forms_of(table, raw, word)
+    if not own and not others:
+        raise ReadingError(f"column {column.source_name!r}: declared {word}, which text cannot be read as")
+    counts = _proven(table, raw, [*own, *others])
+    best = max(range(len(own) or len(others)), key=counts.__getitem__)
+    if not own:
+        return others[best], None
+    rather = max(range(len(own), len(counts)), key=counts.__getitem__, default=best)
+    if counts[rather] > counts[best]:
+        raise ReadingError(
+            f"column {column.source_name!r} is not in the format that its tableschema declares: "
+            f"{others[rather - len(own)].why}; correct the format in the schema"
+        )
+    form, said = own[best], "" if how is None else how.said
+    if not said:
+        return form, None
+    pattern = literal(form.pattern).replace("{", "{{").replace("}", "}}")
+    text = forms.bare("{x}")
+    return form, Check(f"NOT {forms.blank('{x}')} AND NOT regexp_full_match({text}, {pattern})", f"expected {said}")
+
+
+def _proven(table: Table, raw: str, some: list[Form]) -> list[int]:
+    """How many rows each form proves."""
+    counts = ", ".join(f"count({form.typed(raw)})" for form in some)
+    return list(table.con.execute(f"SELECT {counts} FROM {table.source}").fetchall()[0])  # noqa: S608
 
 
 def _markers_in(table: Table, raw: str, form: Form) -> tuple[str, ...]:
@@ -171,24 +208,16 @@ def _markers_in(table: Table, raw: str, form: Form) -> tuple[str, ...]:
 
 def _forms_of(table: Table, raw: str, word: str) -> list[Form]:
     """Every form of a type, numbers with decimals measured on all rows."""
-    if word not in {"decimal", "float", "number"}:
-        short = [forms.SHORT_DATE] if word == "date" else []
-        return [form.with_padding() for form in (*forms.FIXED, *short) if form.word == word]
-    found = []
-    for separator, _, grouped in forms.NUMBERS:
-        whole, scale = _widths(table.con, table.source, raw, separator, grouped=grouped)
-        form = forms.number(whole, scale, separator, None if word == "number" else word, grouped=grouped)
-        if form is not None:
-            found.append(form.with_padding())
-    return found if word == "decimal" else [*found, forms.EXPONENT.with_padding()]
+    if word in {"decimal", "float", "number"}:
+        return _numbers(table, raw, word, WRITINGS)
+    return [form.with_padding() for form in (*forms.FIXED, *_SAID.get(word, ())) if form.word == word]
+
+
+def _numbers(table: Table, raw: str, word: str, writings: tuple[Writing, ...]) -> list[Form]:
+    return [form for writing in writings for form in writing.forms(table.con, table.source, raw, word)]
 
 
 def _broken(semantic: Semantic) -> str:
     """The SQL of a check that is true where a text that says something is none of this type."""
     proof = semantic.proof_sql("\x00").replace("{", "{{").replace("}", "}}")
     return f"NOT {forms.blank('{x}')} AND NOT ({proof})".replace("\x00", forms.bare("{x}"))
-
-
-def _row(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
-    """The one row of an aggregate; fetchall ends the query, which fetchone leaves open on DuckDB 2."""
-    return con.execute(sql).fetchall()[0]

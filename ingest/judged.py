@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from catalog.receipt import Reject
+from ingest.bounds import Bound
+from ingest.columns import meaning
 from ingest.prove import copy_sql
 from ingest.totals import told_totals
 from ingest.typed import refused_sql
@@ -31,13 +33,13 @@ def judged(proven: Proven, expected: Expected, stage: Stage) -> Proven:
     """The same table without the rows that break a check of values, or have no key of their own: all that share it.
 
     Which of two rows with one key is right cannot be known. Raises DocumentError when a column of a key is not there,
-    and ReadingError when a column is not written as it is declared, or more rows are rejected than kept. When it
-    raises, nothing is left staged.
+    and ReadingError when a column has no numbers to be compared, or more rows are rejected than kept. When it raises,
+    nothing is left staged.
     """
     said = {name: one for name, one in expected.columns.items() if isinstance(one, Declared)}
     keys = expected.keys
+    proven = replace(proven, notes=(*expected.notes, *proven.notes))
     try:
-        _refuse_other_forms(proven, said)
         tests = list(_tests(proven.typings, said))
         if not tests and not keys:
             return proven
@@ -56,21 +58,8 @@ def judged(proven: Proven, expected: Expected, stage: Stage) -> Proven:
     nulls = kept.nulls()
     columns = tuple(column.model_copy(update={"nulls": nulls[column.name]}) for column in proven.columns)
     rejects = tuple(sorted([*proven.rejects, *found], key=lambda reject: reject.line))
-    notes = told_totals(kept, proven.typings)
+    notes = (*expected.notes, *told_totals(kept, proven.typings))
     return replace(proven, staged=kept, columns=columns, rejects=rejects, notes=notes)
-
-
-def _refuse_other_forms(proven: Proven, declared: Mapping[str, Declared]) -> None:
-    nulls = {column.name: column.nulls for column in proven.columns}
-    for typing in proven.typings:
-        one = declared.get(typing.column.name)
-        if one is None or typing.form is None or not one.patterns or typing.form.pattern in one.patterns:
-            continue
-        if nulls[typing.column.name] < proven.staged.rows:
-            raise ReadingError(
-                f"column {typing.column.source_name!r} is not in the format that its tableschema declares: "
-                f"{typing.form.why}; correct the format in the schema"
-            )
 
 
 def _tests(typings: Sequence[Typing], declared: Mapping[str, Declared]) -> Iterator[str]:
@@ -81,10 +70,13 @@ def _tests(typings: Sequence[Typing], declared: Mapping[str, Declared]) -> Itera
             continue
         name = quoted(typing.column.name)
         text = f"CAST({name} AS VARCHAR)"
-        for check in one.values:
-            yield _test(typing, check, name)
+        for value in one.values:
+            if isinstance(value, Bound):
+                yield _test(typing, value.check(typing.column.source_name, typing.sql_type), name)
+            else:
+                yield _test(typing, value, name)
         if typing.column.native not in {None, "VARCHAR"}:
-            for check in one.checks:
+            for check in (*one.checks, *meaning(one.word)):
                 yield _test(typing, check, text)
 
 

@@ -78,12 +78,13 @@ def read(fetched: Fetched, resource: Resource, desk: Desk) -> Table:
 class Expected:
     """What is expected: of the columns, by their names in the lake, of the rows, and the texts for no value.
 
-    `missing` None: the known markers.
+    `missing` None: the known markers. `notes` are for the receipt.
     """
 
     columns: Mapping[str, Declared | Kept]
     keys: tuple[Key, ...]
     missing: tuple[str, ...] | None
+    notes: tuple[str, ...] = ()
 
 
 def expected(visit: Visit, table: Table) -> Expected:
@@ -102,7 +103,8 @@ def expected(visit: Visit, table: Table) -> Expected:
     if resource.mode == "merge":
         keys = (Key(resource.key, place=f"datasets/{job.slug}.yaml: {visit.name}", required=True), *keys)
     missing = missing if resource.read.missing is None else resource.read.missing
-    return Expected(columns={**_kept(before, visit.reading), **declared}, keys=keys, missing=missing)
+    notes = () if schema is None else schema.notes
+    return Expected(columns={**_kept(before, visit.reading), **declared}, keys=keys, missing=missing, notes=notes)
 
 
 def _kept(before: tuple[Served, Receipt | None] | None, reading: str) -> dict[str, Kept]:
@@ -130,9 +132,7 @@ def _declared(
             message = f"datasets/{slug}.yaml: the column {column!r} is not in the source; {suggest(column, known)}"
             raise DocumentError(message)
         if described.type is not None:
-            before = declared.get(column, Declared(described.type))
-            patterns = before.patterns if before.word == described.type else ()
-            declared[column] = replace(before, word=described.type, patterns=patterns)
+            declared[column] = replace(declared.get(column, Declared(described.type)), word=described.type)
     return declared
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ingest.fields import declared
@@ -21,26 +23,27 @@ if TYPE_CHECKING:
 class Schema:
     """What is declared: of columns, by the names that they have in the lake, of rows, and the texts for no value.
 
-    `missing` None: the schema does not say.
+    `missing` None: the schema does not say. `notes` tell what of it says nothing of this file.
     """
 
     columns: Mapping[str, Declared]
     keys: tuple[Key, ...]
     missing: tuple[str, ...] | None
+    notes: tuple[str, ...]
 
 
 def read_tableschema(path: Path, columns: tuple[SourceColumn, ...]) -> Schema:
-    """The schema at `path`, of the `columns` that the file has; fields that it has not are passed over.
+    """The schema at `path`, of the `columns` that the file has; fields that it has not are noted.
 
     Raises DocumentError if the file is no TableSchema or says what is not enforced here, and ReadingError if a field
-    that is required, or is of the primary key, has no column.
+    that is required, or is of the primary key, has no column, or one whose name is only almost the field's.
     """
     schema, fields = _opened(path)
-    by_source = {column.source_name: column.name for column in columns}
-    said = schema.get("missingValues")
-    missing = None if said is None else tuple(str(one) for one in said if str(one).strip())
+    names = [field["name"] for field in fields]
+    by_source = _by_source(path, columns, names)
+    missing = _missing(path, schema.get("missingValues"))
     found = {}
-    keys = _keys(path, schema, [field["name"] for field in fields])
+    keys = _keys(path, schema, names)
     for field in fields:
         name, demanded = field["name"], declared(str(path), field, missing or ())
         constraints = field.get("constraints") or {}
@@ -52,16 +55,47 @@ def read_tableschema(path: Path, columns: tuple[SourceColumn, ...]) -> Schema:
         elif needed:
             raise ReadingError(f"{path}: the schema requires the column {name!r}; the file has {', '.join(by_source)}")
     there = [key for key in keys if all(name in by_source for name in key.columns)]
+    absent = [repr(name) for name in names if name not in by_source]
     return Schema(
         columns=found,
         keys=tuple(Key(tuple(by_source[name] for name in one.columns), one.place, one.required) for one in there),
         missing=missing or None,
+        notes=(f"fields of {path.name} that the file has not: {', '.join(absent)}",) if absent else (),
     )
+
+
+def _by_source(path: Path, columns: tuple[SourceColumn, ...], names: list[str]) -> dict[str, str]:
+    """The columns' names in the lake by those in the file. Raises ReadingError where a field's column is in doubt."""
+    has = [column.source_name for column in columns]
+    alike = {_plain(name): name for name in has}
+    for name in names:
+        if has.count(name) > 1:
+            raise ReadingError(
+                f"{path}: the field {name!r} stands for {has.count(name)} columns of the file; expected one"
+            )
+        other = alike.get(_plain(name), name)
+        if name not in has and other not in names:
+            raise ReadingError(f"{path}: the file has {other!r} and not {name!r}; write the field as the file does")
+    return {column.source_name: column.name for column in columns}
+
+
+def _plain(name: str) -> str:
+    """The name without what is easily written otherwise: capitals, accents, spaces and signs."""
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(letter for letter in letters if letter.isalnum())
+
+
+def _missing(path: Path, said: Any) -> tuple[str, ...] | None:
+    if said is None:
+        return None
+    if not isinstance(said, list) or not all(isinstance(one, str) for one in said):
+        raise DocumentError(f"{path}: missingValues is {said!r}; expected a list of texts")
+    return tuple(one for one in said if one.strip())
 
 
 def _opened(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     try:
-        schema = json.loads(path.read_text("utf-8"))
+        schema = json.loads(path.read_text("utf-8-sig"), parse_float=Decimal)
         fields = [dict(field, name=str(field["name"])) for field in schema["fields"]]
     except FileNotFoundError:
         message = f"{path}: no such file; the descriptor's tableschema names it"
@@ -69,6 +103,10 @@ def _opened(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     except (ValueError, KeyError, TypeError):
         message = f"{path}: not a TableSchema: expected a JSON object with fields, each with a name"
         raise DocumentError(message) from None
+    names = [field["name"] for field in fields]
+    for name in names:
+        if names.count(name) > 1:
+            raise DocumentError(f"{path}: {names.count(name)} fields are named {name!r}; expected one")
     if schema.get("foreignKeys"):
         raise DocumentError(f"{path}: foreignKeys is not checked here; take it out of the schema")
     if schema.get("fieldsMatch", "partial") not in ("partial", ["partial"]):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ingest.bounds import Bound
+    from ingest.fieldforms import Written
     from ingest.forms import Form
     from ingest.semantics import Semantic
     from ingest.table import SourceColumn
@@ -44,14 +46,14 @@ class Check:
 class Declared:
     """What is declared of a column: its type (a word of the model, "number" for decimal or float) and its checks.
 
-    `checks` are of its text, `values` of what it is once it is typed. `patterns` are those of the forms that it may
-    have, where that is declared.
+    `checks` are of its text, `values` of what it is once it is typed; `written` is how it is written, if that is
+    declared.
     """
 
     word: str
     checks: tuple[Check, ...] = ()
-    values: tuple[Check, ...] = ()
-    patterns: tuple[str, ...] = ()
+    values: tuple[Check | Bound, ...] = ()
+    written: Written | None = None
 
 
 @dataclass(frozen=True)

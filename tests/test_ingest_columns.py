@@ -143,6 +143,11 @@ def test_two_digit_years_are_dates_only_where_dates_are_declared(folder):
     assert "from 1969 to 2068" in receipt["columns"][1]["why"]
 
 
+def test_one_and_zero_are_booleans_only_where_booleans_are_declared(folder):
+    assert column(folder, ["1", "0"]) == ("integer", [1, 0])
+    assert column(folder, ["1", "0", ""], columns={"v": {"type": "boolean"}}) == ("boolean", [True, False, None])
+
+
 @pytest.mark.parametrize(
     ("text", "typed"),
     [("8:30", "text"), ("08:30", "time"), ("23:59:59", "time"), ("25:10:00", "text")],

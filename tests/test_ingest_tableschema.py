@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -99,16 +101,110 @@ def test_dates_in_another_order_than_the_format_says_are_an_error(folder):
 
 def test_the_decimal_sign_that_is_declared_is_the_only_one(folder):
     found = one(folder, ["1,5", "2,5", "2", "3.5"], type="number", decimalChar=",")
-    assert rejected(found) == [(5, "c: expected a number with decimalChar ,, found 3.5")]
+    assert rejected(found) == [(5, "c: expected a number with decimalChar ',', found 3.5")]
 
 
-def test_the_words_of_a_boolean_are_those_declared(folder):
-    words = {"trueValues": ["oui"], "falseValues": ["non"]}
-    assert rejected(one(folder, ["oui", "non", "OUI"], type="boolean", **words)) == [
-        (4, "c: expected one of oui, non, found OUI")
-    ]
-    assert "trueValues: '1' is not read as a boolean" in one(folder, ["1"], type="boolean", trueValues=["1"])
-    assert "falseValues: 'oui' is not read" in one(folder, ["oui"], type="boolean", falseValues=["oui"])
+@pytest.mark.parametrize(
+    ("words", "values", "kept", "bad"),
+    [
+        ({"trueValues": ["oui"], "falseValues": ["non"]}, ["oui", "non"], [True, False], "OUI"),
+        ({"trueValues": ["1"], "falseValues": ["0"]}, ["1", "0", "1"], [True, False, True], "true"),
+        ({"trueValues": ["Ouvert (24h)"]}, ["Ouvert (24h)", "0"], [True, False], "1"),
+        ({}, ["1", "0"], [True, False], "oui"),
+        ({}, ["VRAI", "faux"], [True, False], "0"),
+    ],
+)
+def test_the_words_of_a_boolean_are_those_declared(folder, words, values, kept, bad):
+    assert [line for line, _ in rejected(one(folder, [*values, bad], type="boolean", **words))] == [len(values) + 2]
+    assert folder.rows(columns="c") == [(value,) for value in kept]
+
+
+def test_words_of_a_boolean_that_mean_two_things_are_refused(folder):
+    assert "falseValues: 'oui' means the contrary" in one(folder, ["oui"], type="boolean", falseValues=["oui"])
+    both = {"trueValues": ["1"], "falseValues": ["1"]}
+    assert "'1' stands in both trueValues and falseValues" in one(folder, ["1"], type="boolean", **both)
+    assert "trueValues is 'oui'; expected a list" in one(folder, ["oui"], type="boolean", trueValues="oui")
+
+
+@pytest.mark.parametrize(
+    ("field", "values", "kept", "bad"),
+    [
+        (
+            {"groupChar": ".", "decimalChar": ","},
+            ["1.234", "1.234.567,5", "12"],
+            ["1234.0", "1234567.5", "12.0"],
+            "1.23",
+        ),
+        ({"groupChar": ",", "decimalChar": "."}, ["1,234", "12.5"], ["1234.0", "12.5"], "12,5"),
+        ({"groupChar": "'"}, ["1'234", "-2'000.5"], ["1234.0", "-2000.5"], "1'23"),
+        ({"groupChar": " "}, ["1 234", "1\u202f234,5"], ["1234.0", "1234.5"], "1.234,5"),
+        ({"decimalChar": "."}, ["1.234", "1 000.5"], ["1.234", "1000.500"], "1,234"),
+        ({"bareNumber": False}, ["12,5 %", "-3%", "4"], ["12.5", "-3.0", "4.0"], "<5 %"),
+        ({"bareNumber": False}, ["€ 12", "€-3.25", "€4"], ["12.00", "-3.25", "4.00"], "£5"),
+        ({"bareNumber": False, "groupChar": "."}, ["1.234 k€", "2,5 k€"], ["1234.0", "2.5"], "5 €"),
+    ],
+)
+def test_numbers_are_read_as_the_schema_says_that_they_are_written(folder, field, values, kept, bad):
+    found = one(folder, [*values, bad], type="number", **field)
+    assert [line for line, _ in rejected(found)] == [len(values) + 2]
+    assert [str(value) for (value,) in folder.rows(columns="c")] == kept
+
+
+def test_whole_numbers_are_read_as_the_schema_says_that_they_are_written(folder):
+    found = one(folder, ["1.234", "12", "-1.000.000", "1.5"], type="integer", groupChar=".")
+    assert rejected(found) == [(5, "c: expected an integer with groupChar '.', found 1.5")]
+    assert folder.rows(columns="c") == [(1234,), (12,), (-1_000_000,)]
+    found = one(folder, ["7 km", "8 km", "5 m"], type="integer", bareNumber=False)
+    assert rejected(found) == [(4, "c: expected an integer with one unit beside it, found 5 m")]
+    assert folder.rows(columns="c") == [(7,), (8,)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "form", "values", "kept", "bad"),
+    [
+        ("date", "%m/%d/%Y", ["03/04/2024", "12/31/2024"], ["2024-03-04", "2024-12-31"], "31/12/2024"),
+        ("date", "%d/%m/%Y", ["03/04/2024", "1/2/2024"], ["2024-04-03", "2024-02-01"], "12/31/2024"),
+        ("date", "fmt:%d.%m.%y", ["03.04.24", "31.12.99"], ["2024-04-03", "1999-12-31"], "31.02.24"),
+        ("date", "%Y%m%d", ["20240403", "20241231"], ["2024-04-03", "2024-12-31"], "2024043"),
+        ("date", "default", ["2024-04-03", "2024-12-31"], ["2024-04-03", "2024-12-31"], "03/04/2024"),
+        (
+            "datetime",
+            "%d/%m/%Y %Hh%M",
+            ["03/04/2024 8h30", "03/04/2024 23h59"],
+            ["2024-04-03 08:30:00", "2024-04-03 23:59:00"],
+            "03/04/2024 24h00",
+        ),
+        ("datetime", "%m/%d/%Y %I:%M %p", ["12/31/2024 12:05 am"], ["2024-12-31 00:05:00"], "31/12/2024 1:00 PM"),
+        (
+            "datetime",
+            "%Y-%m-%dT%H:%M:%S%z",
+            ["2024-12-31T01:00:00+0200"],
+            ["2024-12-30 23:00:00+00:00"],
+            "2024-12-31T01:00:00",
+        ),
+        (
+            "datetime",
+            "%Y-%m-%dT%H:%M:%SZ",
+            ["2024-12-31T01:00:00Z"],
+            ["2024-12-31 01:00:00+00:00"],
+            "2024-12-31T01:00:00",
+        ),
+        ("time", "%Hh%M", ["8h30", "08h05"], ["08:30:00", "08:05:00"], "8:30"),
+    ],
+)
+def test_dates_and_times_are_read_as_the_schema_says_that_they_are_written(folder, kind, form, values, kept, bad):
+    found = one(folder, [*values, bad], type=kind, format=form)
+    assert [line for line, _ in rejected(found)] == [len(values) + 2]
+    assert [str(value) for (value,) in folder.rows(columns="c")] == kept
+
+
+def test_a_descriptor_that_declares_another_type_than_the_schema_keeps_how_its_numbers_are_written(folder):
+    fields = [{"name": "c", "type": "number", "groupChar": "."}, {"name": "d", "type": "date", "format": "%m/%d/%Y"}]
+    folder.write("schema.json", json.dumps({"fields": fields}))
+    declared = {"c": {"type": "integer"}, "d": {"type": "text"}}
+    receipt = folder.bring("c;d\n1.234;03/04/2024\n5;x\n", tableschema="schema.json", columns=declared)
+    assert rejected(receipt) == []
+    assert folder.rows() == [(1234, "03/04/2024"), (5, "x")]
 
 
 def test_missing_values_of_the_schema_are_markers_and_no_values_where_one_is_required(folder):
@@ -141,15 +237,32 @@ def test_constraints_hold_where_the_file_itself_has_types(folder):
     [
         ({"type": "nombre"}, "field 'c': the type 'nombre' is not read here; did you mean 'number'"),
         ({"format": "siret"}, "the format 'siret' of a string is not checked here"),
-        ({"type": "date", "format": "%B %Y"}, "the format '%B %Y' is not read here"),
-        ({"type": "number", "bareNumber": False}, "bareNumber: false is not read here"),
-        ({"type": "number", "groupChar": "."}, "groupChar '.' is not read here"),
+        ({"type": ["number"]}, "the type ['number'] is not read here"),
+        ({"type": "date", "format": "%B %Y"}, "the format '%B %Y' of a date is not read here"),
+        ({"type": "date", "format": "%d/%m"}, "the format '%d/%m' of a date is not read here"),
+        ({"type": "date", "format": "%d/%m/%Y %H:%M"}, "the format '%d/%m/%Y %H:%M' of a date is not read here"),
+        ({"type": "time", "format": "%H"}, "the format '%H' of a time is not read here"),
+        ({"type": "number", "bareNumber": "no"}, "bareNumber is 'no'; expected true or false"),
+        ({"type": "number", "groupChar": "-"}, "groupChar '-' is not read here"),
+        ({"type": "number", "groupChar": ",", "decimalChar": ","}, "groupChar and decimalChar are both ','"),
         ({"type": "number", "decimalChar": "'"}, 'decimalChar "\'" is not read here'),
         ({"constraints": {"minimun": 1}}, "the constraint 'minimun' is not checked here; did you mean 'minimum'"),
         ({"constraints": {"minimum": 1}}, "minimum of a string is not checked here"),
         ({"type": "date", "constraints": {"minimum": "hier"}}, "minimum: 'hier' is no date"),
         ({"type": "array", "constraints": {"minLength": 1}}, "minLength: 1 of a array is not checked here"),
+        ({"type": "boolean", "constraints": {"minimum": 1}}, "minimum of a boolean is not checked here"),
+        ({"type": "duration", "constraints": {"minimum": "P1D"}}, "minimum of a duration is not checked here"),
+        ({"type": "year", "constraints": {"minimum": 24}}, "minimum: 24 is no year; expected a year YYYY"),
+        ({"type": "integer", "constraints": {"maximum": "dix"}}, "maximum: 'dix' is no number"),
+        ({"constraints": {"enum": ["a", None]}}, "enum is ['a', None]; expected a list of values"),
+        ({"type": "object", "constraints": {"enum": ["{}"]}}, "enum of a object is not checked here"),
+        ({"constraints": ["required"]}, "constraints is ['required']; expected an object"),
+        ({"required": True}, "required stands beside the type, where it says nothing"),
         ({"constraints": {"pattern": "(?=a)"}}, "the pattern '(?=a)' cannot be checked here"),
+        ({"constraints": {"pattern": "(a)\\1"}}, "references back are not there"),
+        ({"constraints": {"pattern": "[a-z-[aeiou]]"}}, "a class of signs without those of another is not there"),
+        ({"constraints": {"pattern": "\\i\\c*"}}, "\\i is not read here"),
+        ({"constraints": {"pattern": "[\\W]"}}, "\\W is not read here in a class of signs"),
         ({"constraints": {"required": "yes"}}, "required is 'yes'; expected true or false"),
         ({"constraints": {"enum": "a"}}, "enum is 'a'; expected a list"),
         ({"missingValues": ["-"]}, "missingValues of one field is not read here"),
@@ -163,3 +276,153 @@ def test_a_foreign_key_is_refused_by_its_name(folder):
     assert "foreignKeys is not checked here" in bring(
         folder, "a,b\n1,2\n", {"name": "a"}, foreignKeys=[{"fields": "a"}]
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "constraint", "good", "bad"),
+    [
+        ("integer", {"maximum": 9007199254740992}, "9007199254740992", "9007199254740993"),
+        ("integer", {"exclusiveMinimum": -9007199254740993}, "-9007199254740992", "-9007199254740993"),
+        ("integer", {"minimum": 1.5}, "2", "1"),
+        ("integer", {"exclusiveMaximum": 1.5}, "1", "2"),
+        ("integer", {"enum": [9007199254740993, 2.5]}, "9007199254740993", "9007199254740992"),
+        ("integer", {"maximum": 1e300, "minimum": "0"}, "7", "-7"),
+        ("number", {"minimum": 0.1}, "0.10", "0.09"),
+        ("number", {"maximum": "12345678901234567890.12"}, "12345678901234567890.12", "12345678901234567890.13"),
+        ("number", {"exclusiveMaximum": 0.125}, "0.12", "0.13"),
+        ("number", {"exclusiveMinimum": 1e-300}, "0.01", "0.00"),
+        ("number", {"enum": [0.1, 1.005]}, "0.10", "1.01"),
+        ("number", {"maximum": 48.856614}, "48.856614", "48.856615"),
+        ("number", {"enum": ["48.856614"]}, "48.856614", "48.856615"),
+        ("time", {"minimum": "08:30:00"}, "08:30", "08:29:59"),
+        ("year", {"minimum": 1990, "enum": [1990, 2024]}, "1990", "1989"),
+        ("yearmonth", {"maximum": "2024-06"}, "2024-06", "2024-07"),
+    ],
+)
+def test_a_value_is_compared_exactly(folder, kind, constraint, good, bad):
+    assert [line for line, _ in rejected(one(folder, [good, good, bad], type=kind, constraints=constraint))] == [4]
+
+
+def test_a_bound_that_the_schema_writes_with_many_digits_keeps_them(folder):
+    text = '{"fields": [{"name": "c", "type": "number", "constraints": {"maximum": 12345678901234567.12}}]}'
+    folder.write("schema.json", text)
+    found = folder.bring("c;m\n12345678901234567.12;a\n12345678901234567.13;b\n", tableschema="schema.json")
+    assert [line for line, _ in rejected(found)] == [3]
+
+
+def test_a_bound_of_numbers_on_a_column_that_the_descriptor_makes_a_text_is_an_error(folder):
+    field = {"name": "c", "type": "number", "constraints": {"minimum": 2}}
+    folder.write("schema.json", json.dumps({"fields": [field]}))
+    told = folder.bring("c;m\n1;a\n", tableschema="schema.json", columns={"c": {"type": "text"}})
+    assert "column 'c': the schema has a constraint of numbers, expected at least 2, but the column is declared" in told
+
+
+def test_bounds_hold_for_numbers_that_the_file_itself_types(folder):
+    made = folder.root / "made.parquet"
+    columns = {
+        "f": pa.array([0.1, 0.1, 0.25, float("nan"), 0.1, 0.1, 0.1], pa.float32()),
+        "d": pa.array([0.1] * 6 + [0.2], pa.float64()),
+        "n": pa.array([Decimal("9007199254740992.1")] * 5 + [Decimal("9007199254740992.2")] * 2, pa.decimal128(20, 1)),
+    }
+    pq.write_table(pa.table(columns), made)
+    fields = [
+        {"name": "f", "type": "number", "constraints": {"minimum": 0.1, "maximum": 0.1}},
+        {"name": "d", "type": "number", "constraints": {"enum": [0.1, 0.2]}},
+        {"name": "n", "type": "number", "constraints": {"maximum": "9007199254740992.1"}},
+    ]
+    found = bring(folder, made.read_bytes(), *fields, name="x.parquet")
+    assert "4 of 7 rows break a key or a value that is declared" in found
+    fields[2]["constraints"] = {"enum": ["9007199254740992.1", "9007199254740992.2"]}
+    assert [line for line, _ in rejected(bring(folder, made.read_bytes(), *fields, name="x.parquet"))] == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("values", "declared", "said"),
+    [
+        (["a", "1"], {"type": "number"}, None),
+        ([True, False], {"type": "number"}, "is declared number, but the file itself has it as boolean"),
+        ([dt.date(2024, 1, 1)] * 2, {"type": "number"}, "is declared number, but the file itself has it as date"),
+        ([1, 2], {"type": "string"}, "is declared text, but the file itself has it as integer"),
+        ([1.5, 2.0], {"type": "integer"}, "is declared integer, but the file itself has it as float"),
+        ([Decimal("1.5")] * 2, {"type": "boolean"}, "is declared boolean, but the file itself has it as decimal"),
+    ],
+)
+def test_a_type_that_the_file_itself_has_must_be_the_one_declared(folder, values, declared, said):
+    made = folder.root / "made.parquet"
+    pq.write_table(pa.table({"c": pa.array(values), "m": ["é", "é"]}), made)
+    found = bring(folder, made.read_bytes(), {"name": "c", **declared}, name="x.parquet")
+    if said is None:
+        assert rejected(found) == [(1, "c: expected decimal, found a")]
+    else:
+        assert said in found
+
+
+def test_a_json_value_that_is_no_number_is_rejected_where_a_number_is_declared(folder):
+    found = bring(
+        folder,
+        '[{"c": 1.5}, {"c": true}, {"c": "2"}, {"c": "x"}, {"c": 3}]',
+        {"name": "c", "type": "number"},
+        name="x.json",
+    )
+    assert [line for line, _ in rejected(found)] == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("values", "bad"),
+    [([48.8, 97.5, -12.25], 2), ([Decimal("48.85"), Decimal("90.01"), Decimal("1.00")], 2)],
+)
+def test_a_meaning_declared_of_a_number_of_the_file_itself_is_enforced(folder, values, bad):
+    made = folder.root / "made.parquet"
+    pq.write_table(pa.table({"c": pa.array(values)}), made)
+    found = folder.bring(made.read_bytes(), name="x.parquet", columns={"c": {"type": "latitude"}})
+    assert rejected(found) == [(bad, f"c: expected a latitude in degrees, found {values[bad - 1]}")]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "good", "bad"),
+    [
+        ("^\\d{9}$", "120027016", "12002701"),
+        ("[A-Za-z\\s\\-\\u00C0-\\u00FF]+", "Le Plessis-Trévise", "Le Plessis_Trévise"),
+        ("\\w+\\s\\w+", "été\u00a0indien", "été-indien"),
+        ("[\\w'’-]+", "Saint-Lô", "Saint Lô"),
+        ("\\W", "-", "é"),
+        ("\\S+", "été", "l été"),
+        ("[]a]+", "a]", "b"),
+        ("\\[[^]]+\\]", "[é]", "é"),
+        ("(?:(?:^|,)(^FR[A-Z0-9]{4,33}$|Non concerné))+$", "FRA68P68021001", "FR*A68"),
+        ("a\\Z", "a", "b"),
+    ],
+)
+def test_a_pattern_means_what_python_and_xml_schema_mean(folder, pattern, good, bad):
+    assert [line for line, _ in rejected(one(folder, [good, good, bad], constraints={"pattern": pattern}))] == [4]
+
+
+def test_a_missing_value_of_a_text_breaks_no_other_constraint(folder):
+    field = {"name": "c", "constraints": {"enum": ["a", "b"], "minLength": 1, "pattern": "[a-z]"}}
+    found = bring(folder, "c;m\na;1\n-;2\nz;3\nb;4\n", field, missingValues=["", "-"])
+    assert rejected(found) == [(4, "c: expected one of a, b, found z")]
+
+
+def test_a_position_on_no_globe_is_no_geopoint(folder):
+    found = one(folder, ["180, -90.0", "1.5,49", "181, 4", "2, 91"], type="geopoint")
+    assert [line for line, _ in rejected(found)] == [4, 5]
+
+
+def test_fields_without_a_column_stand_in_the_receipt_and_one_named_almost_so_is_an_error(folder):
+    fields = {"name": "a"}, {"name": "Année"}, {"name": "b"}
+    assert bring(folder, "a;c\n1;2\n", *fields)["notes"] == [
+        "fields of schema.json that the file has not: 'Année', 'b'"
+    ]
+    told = bring(folder, "a;ANNEE\n1;2\n", *fields)
+    assert "the file has 'ANNEE' and not 'Année'; write the field as the file does" in told
+    assert isinstance(bring(folder, "année;Année\n1;2\n", {"name": "Année"}), dict)
+
+
+def test_a_field_that_may_be_two_columns_or_stands_twice_is_an_error(folder):
+    assert "the field 'a' stands for 2 columns of the file" in bring(folder, "a;a\n1;2\n", {"name": "a"})
+    assert "2 fields are named 'a'; expected one" in bring(folder, "a;b\n1;2\n", {"name": "a"}, {"name": "a"})
+
+
+def test_missing_values_that_are_no_texts_are_an_error(folder):
+    told = bring(folder, "a;b\n1;2\n", {"name": "a"}, missingValues=[{"value": "-", "label": "x"}])
+    assert "missingValues is [{'value': '-', 'label': 'x'}]; expected a list of texts" in told
