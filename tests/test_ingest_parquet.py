@@ -15,6 +15,10 @@ import pyproj
 import pytest
 import shapely
 
+from catalog.model import Reading
+from ingest.convert import convert
+from ingest.settings import IngestSettings
+
 NS = 1_234_567_891_234_567_000
 MOMENT = dt.datetime.fromisoformat("2009-02-13 23:31:31.234567")
 LAST = dt.datetime.fromisoformat("9999-12-31")
@@ -199,6 +203,21 @@ def test_a_column_that_contradicts_itself_is_refused_and_ends_no_process(folder,
     assert path.read_bytes() != good
     ran = datalab("convert", str(path), "--out", str(tmp_path / "out"))
     assert (ran.code, "x.parquet: cannot be read as Parquet, it may be damaged" in ran.err) == (1, True), ran.err
+
+
+def test_a_column_of_less_than_no_bytes_is_refused_and_the_next_file_is_read(tmp_path):
+    """The engine would never answer again: it holds the database for broken."""
+    good = parquet({"n": pa.array(range(100))}, use_dictionary=False)
+    size = pq.ParquetFile(io.BytesIO(good)).metadata.row_group(0).column(0).total_compressed_size
+    low, high = 2 * size & 0x7F | 0x80, 2 * size >> 7  # a number of Thrift's, in zigzag: odd is negative
+    assert bytes((0x16, low, high, 0x26)) in good
+    bad = good.replace(bytes((0x16, low, high, 0x26)), bytes((0x16, low | 1, high, 0x26)))
+    paths = [tmp_path / name for name in ("bad.parquet", "good.parquet")]
+    for path, content in zip(paths, (bad, good), strict=True):
+        path.write_bytes(content)
+    first, second = convert(paths, tmp_path / "out", "parquet", Reading(), IngestSettings())
+    assert "damaged: its footer says that a column has -" in first.error
+    assert (second.error, second.rows) == (None, 100)
 
 
 def test_a_name_that_is_no_text_is_refused(folder):

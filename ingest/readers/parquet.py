@@ -142,17 +142,22 @@ def _refuse_flipped(path: Path, desk: Desk) -> None:
 def _has_checksums(path: Path, desk: Desk) -> bool:
     """Whether the first page has one: the fourth field of its header, in Thrift's compact protocol.
 
-    The engine says where it is: asked for a damaged column, Arrow ends the process.
+    The engine says where it is: asked for a damaged column, Arrow ends the process. Raises ReadingError for sizes that
+    would end the engine.
     """
-    first = desk.con.execute(
-        "SELECT coalesce(nullif(dictionary_page_offset, 0), data_page_offset) FROM parquet_metadata(?) "
-        "WHERE row_group_id = 0 AND column_id = 0",
+    found = desk.con.execute(
+        "SELECT min(least(num_values, total_compressed_size, total_uncompressed_size)), "
+        "min(coalesce(nullif(dictionary_page_offset, 0), data_page_offset)) "
+        "FILTER (row_group_id = 0 AND column_id = 0) FROM parquet_metadata(?)",
         [str(path)],
     ).fetchone()
-    if first is None or first[0] is None:
+    least, first = found or (None, None)
+    if least is not None and least < 0:
+        raise ReadingError(f"{path}: damaged: its footer says that a column has {least} bytes; fetch it anew")
+    if first is None:
         return False
     with path.open("rb") as file:
-        file.seek(max(0, first[0]))
+        file.seek(max(0, first))
         head = file.read(_PAGE_HEADER)
     for _ in range(3):
         number = _NUMBER.match(head)
