@@ -151,10 +151,11 @@ def test_the_same_bytes_without_an_etag_are_unchanged_too(site, fetch):
     assert [fetch().status, fetch().status] == ["ingested", "unchanged"]
 
 
-def test_a_304_for_a_copy_that_is_gone_or_spoilt_is_never_believed(folder, site, fetch):
+@pytest.mark.parametrize("harm", [lambda body: body.unlink(), lambda body: body.write_bytes(b"spoilt")])
+def test_a_304_for_a_copy_that_is_gone_or_spoilt_is_never_believed(folder, site, fetch, harm):
     fetch()
     body = folder.root / "var/sources/jeu/t/body"
-    body.write_bytes(b"spoilt")
+    harm(body)
     assert fetch().status == "unchanged"
     assert "If-None-Match" not in site.asked[1]
     assert body.read_bytes() == CSV

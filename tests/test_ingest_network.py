@@ -69,6 +69,11 @@ def refused(raw: Raw, folder, **changes) -> str:
         (reply(gzip.compress(gzip.compress(bytes(1 << 24))), content_encoding="gzip, gzip"), "as 'gzip, gzip'"),
         (reply(BODY, content_encoding="br"), "packs the file as 'br'"),
         (reply(b"<!DOCTYPE html>\n<title>Login</title>", content_type="text/csv"), "an HTML page"),
+        (reply(b"<!-- a comment -->\n<html><p>Login"), "an HTML page"),
+        (reply(b"<?xml version='1.0'?>\n<!-- " + b"-" * 2000 + b" -->\n<html xmlns='x'>"), "an HTML page"),
+        (reply(b"\xef\xbb\xbf\n<!DOCTYPE HTML PUBLIC '-//W3C//DTD HTML 4.01//EN'><div>Login"), "an HTML page"),
+        (reply("\ufeff<!doctype html><html>".encode("utf-16-le")), "an HTML page"),
+        (reply("\ufeff<HTML><HEAD>".encode("utf-16-be")), "an HTML page"),
         (OK + b"X: " + b"-" * (1 << 20) + b"\r\n\r\n", "Receive buffer too long"),
         (OK + b"X: -\r\n" * 1_000_000 + b"\r\n" + BODY, "Receive buffer too long"),
         (OK + b"X\xff\0: -\r\n\r\n" + BODY, "illegal header line"),
@@ -96,6 +101,20 @@ def refused(raw: Raw, folder, **changes) -> str:
 def test_an_answer_that_is_broken_is_refused_with_its_cause(raw, tmp_path, answer, said):
     raw.answers = [answer]
     assert said in refused(raw, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<!-- <html> -->\n<villes><ville/></villes>",
+        b"<?xml version='1.0'?><table><tr/></table>",
+        b"<table><tr/></table>",
+        b"<html;nom\n1;a\n",
+    ],
+)
+def test_what_is_no_page_for_a_browser_is_fetched_though_it_has_tags(raw, tmp_path, body):
+    raw.answers = [reply(body)]
+    assert fetched(raw, tmp_path / "body") == body
 
 
 def test_a_file_larger_than_allowed_by_its_length_is_refused_before_its_body(raw, tmp_path):

@@ -251,6 +251,16 @@ def test_more_bytes_or_files_than_allowed_are_refused_and_the_copies_stay(sftp, 
     assert get("/a/*").sha256 == before.sha256
 
 
+def test_a_folder_of_endless_files_is_not_listed_to_its_end(sftp, get):
+    put(sftp, "a/1.csv", b"1")
+    for number in range(97):  # with `.` and `..`, which are listed too
+        put(sftp, f"a/{number}.txt", b"")
+    few = IngestSettings(allow_hosts=("localhost",), max_files=1)
+    assert list(contents(get("/a/*.csv", bounds=few))) == ["/a/1.csv"]
+    put(sftp, "a/more.txt", b"")
+    assert "a/*.csv: more than 100 entries are listed; name a smaller folder" in refused(get, "/a/*.csv", bounds=few)
+
+
 def test_a_file_that_grows_while_it_is_read_is_refused(sftp, get):
     put(sftp, "a.csv", b"a\n")
     sftp.on_read.append(lambda: put(sftp, "a.csv", b"a\n1\n", when=1_700_000_009))

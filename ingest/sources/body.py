@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from httpx import codes
 
+from ingest.markup import root_of, text_of
 from ingest.sources.guarded import FAILURES
 from ingest.sources.partial import coding_of
 from ingest.sources.sockets import LateError
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
     from ingest.sources.partial import Partial
 
 _CHUNK = 1 << 20
-_HEAD = 1 << 10
+_HEAD = 1 << 12
 _GZIP = zlib.MAX_WBITS | 16
 _LONGEST = 200  # signs of a file's name
+_PAGE = frozenset({"html", "head", "body", "title", "meta", "script", "style"})
+"""What a page may begin with, but no table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +150,6 @@ def name_of(answer: httpx.Response, url: str) -> str:
 
 
 def is_html(start: bytes) -> bool:
-    """Whether these bytes start a page for a browser."""
-    head = start[:_HEAD].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return head.startswith((b"<!doctype html", b"<html", b"<head", b"<body"))
+    """Whether these bytes start a page for a browser, past declarations and comments; other XML may be data."""
+    root = root_of(text_of(start[:_HEAD]))
+    return root is not None and root.html and (root.declared or root.name.lower() in _PAGE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -16,12 +17,15 @@ from ingest.sources.way import CONNECT, late, reached, said, too_many, too_much
 from policies.errors import SourceError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import AsyncIterator
+    from pathlib import Path, PurePath
 
     from catalog.sources import SftpSource
     from ingest.settings import IngestSettings
 
 _CHUNK = 1 << 22
+_LISTED = 100
+"""Entries that may be listed for each file that may match."""
 _FILES = {asyncssh.FILEXFER_TYPE_REGULAR, asyncssh.FILEXFER_TYPE_UNKNOWN}
 
 
@@ -29,7 +33,7 @@ def fetch_sftp(source: SftpSource, cache: Path, settings: IngestSettings) -> Fet
     """Bring the file, or all that match a glob, into `cache`; what is there already and is the same stays.
 
     Raises SourceError: another key than the descriptor's, password or private key refused, no such file, a file that
-    changes as it is read, more than `max_files` or `max_bytes`, or `timeout` seconds passed.
+    changes as it is read, more than `max_files` or `max_bytes`, folders of far more files, or `timeout` seconds passed.
     """
     origin = f"sftp://{source.sftp}:{source.port}"
     place = f"{origin}/{source.path.removeprefix('/')}"
@@ -114,6 +118,7 @@ class _Visit:
     async def found(self, client: asyncssh.SFTPClient) -> dict[str, asyncssh.SFTPAttrs]:
         """The files that match the glob."""
         found: dict[str, asyncssh.SFTPAttrs] = {}
+        self.bound_listing(client)
         for one in await client.glob_sftpname(self.source.path):
             path = str(one.filename)
             state = await client.stat(path)
@@ -125,6 +130,18 @@ class _Visit:
         if not found:
             raise SourceError(f"{self.place}: no file matches; check the path")
         return found
+
+    def bound_listing(self, client: asyncssh.SFTPClient) -> None:
+        """Let the client list no more than so many entries: its glob keeps all of them, matches or not."""
+        listed, most, seen = client.scandir, _LISTED * self.settings.max_files, itertools.count(1)
+
+        async def bounded(path: str | bytes | PurePath = ".") -> AsyncIterator[asyncssh.SFTPName]:
+            async for entry in listed(path):
+                if next(seen) > most:
+                    raise SourceError(f"{self.place}: more than {most} entries are listed; name a smaller folder")
+                yield entry
+
+        client.scandir = bounded  # type: ignore[method-assign]  # its glob asks for nothing else
 
     async def bring(self, client: asyncssh.SFTPClient, found: dict[str, asyncssh.SFTPAttrs]) -> None:
         """Every file that is not here as it is there."""
