@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyogrio
 import pyogrio.raw
 import shapely
 import xlwt
@@ -48,8 +49,14 @@ def zipped(files: dict[str, bytes | str], packing: int = zipfile.ZIP_DEFLATED) -
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", packing) as archive:
         for name, content in files.items():
-            archive.writestr(name, content)
+            archive.writestr(zipfile.ZipInfo(name), content, packing)  # of 1980: the same bytes in each run
     return made.getvalue()
+
+
+def members(content: bytes) -> dict[str, bytes]:
+    """The files in a .zip."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {one: archive.read(one) for one in archive.namelist()}
 
 
 def tarred(*entries: tarfile.TarInfo, **files: bytes | str) -> bytes:
@@ -99,6 +106,7 @@ def written(
     The first town is at `start`, in the units of `crs`, and the others near to it.
     """
     shapes = [shapely.Point(start[0] + at / 10, start[1] + at / 10) for at in range(len(NAMES))]
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": "2026-01-01T00:00:00Z"})
     columns = fields or {"code": CODES, "name": NAMES, "habitants": COUNTS}
     with TemporaryDirectory() as made, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -130,9 +138,9 @@ def good_files() -> dict[str, bytes]:
         "villes.csv": CSV.encode(),
         "latin.csv": CSV.replace(";", ",").encode("cp1252"),
         "large.csv": CSV.encode("utf-16"),
-        "villes.xlsx": written("XLSX", ".xlsx", None)["villes.xlsx"],
+        "villes.xlsx": zipped(members(written("XLSX", ".xlsx", None)["villes.xlsx"])),
         "villes.xls": xls(),
-        "villes.ods": written("ODS", ".ods", None)["villes.ods"],
+        "villes.ods": zipped(members(written("ODS", ".ods", None)["villes.ods"])),
         "villes.json": json.dumps({"total": 5, "results": RECORDS}, ensure_ascii=False).encode(),
         "villes.ndjson": "".join(json.dumps(one) + "\n" for one in RECORDS).encode(),
         "villes.geojson": written("GeoJSON", ".geojson")["villes.geojson"],
@@ -148,5 +156,5 @@ def good_files() -> dict[str, bytes]:
         "gtfs.zip": zipped(GTFS),
         "villes.zip": zipped({"villes.csv": CSV, "lisezmoi.txt": "Ceci est un texte."}),
         "villes.tar": tarred(villes__csv=CSV),
-        "villes.csv.gz": gzip.compress(CSV.encode()),
+        "villes.csv.gz": gzip.compress(CSV.encode(), mtime=0),
     }

@@ -22,7 +22,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from fixtures_files import CODES, CSV, good_files, shapefile, tarred, zipped
+from fixtures_files import CODES, CSV, good_files, members, shapefile, tarred, zipped
 from fixtures_web import certificate, reply, serving_raw, to
 
 import datalab
@@ -96,14 +96,9 @@ def refused(lab: Lab, place: str, causes: tuple[str, ...], code: int = 1) -> Non
 # Files and archives
 
 
-def members(name: str) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(good_files()[name])) as archive:
-        return {one: archive.read(one) for one in archive.namelist()}
-
-
 def changed(name: str, part: str, change: Callable[[bytes], bytes]) -> bytes:
     """The good file of this name with one of the files in it changed."""
-    files = members(name)
+    files = members(good_files()[name])
     return zipped({**files, part: change(files[part])})
 
 
