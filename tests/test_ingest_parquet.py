@@ -107,6 +107,13 @@ def test_int96_times_past_2262_are_kept(folder):
     assert folder.rows() == [(LAST,)]
 
 
+def test_int96_times_that_are_damaged_are_refused(folder):
+    content = parquet({"t": pa.array([MOMENT] * 9)}, use_deprecated_int96_timestamps=True, compression="zstd")
+    packed = content.index(b"\x28\xb5\x2f\xfd")  # where the first page's zstd starts
+    said = bring(folder, content[:packed] + bytes(4) + content[packed + 4 :])
+    assert "data.parquet: cannot be read as Parquet, it may be damaged" in said
+
+
 def test_decimals_of_more_digits_than_the_lake_has_are_refused(folder):
     said = bring(folder, parquet({"v": pa.array([Decimal("1.1")], pa.decimal256(50, 2))}))
     assert "column 'v' has decimals of 50 digits; write at most 38, or text" in said

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from array import array
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -26,6 +27,7 @@ from policies.editions import literal, quoted
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from catalog.model import Reading
@@ -56,15 +58,11 @@ def read_parquet(path: Path, reading: Reading, desk: Desk) -> Tables:
 
 
 def _open(path: Path, reading: Reading, desk: Desk) -> Table:
-    try:
-        with pq.ParquetFile(path) as file:
-            footer = file.metadata
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        reason = str(error).split("\n", 1)[0][:300]
-        raise ReadingError(f"{path}: cannot be read as Parquet, it may be cut or encrypted: {reason}") from None
-    _refuse_beyond(path, footer, desk)
+    with _told(path, "cut or encrypted"), pq.ParquetFile(path) as file:
+        footer = file.metadata
     from_file = f"read_parquet({literal(path)})"
-    try:
+    with _told(path, "damaged"):
+        _refuse_beyond(path, footer, desk)
         _refuse_flipped(path, desk)
         described = [
             (str(name), str(kind))
@@ -88,9 +86,6 @@ def _open(path: Path, reading: Reading, desk: Desk) -> Table:
         rejects: list[Reject] = []
         if systems:
             source, numbers, rejects = _placed(path, source, systems, desk)
-    except duckdb.Error as error:
-        reason = str(error).split("\n", 1)[0][:300]
-        raise ReadingError(f"{path}: cannot be read as Parquet, it may be damaged: {reason}") from None
     packed = [
         column.source_name for column, value in zip(columns, values, strict=True) if value.startswith("to_base64")
     ]
@@ -107,6 +102,18 @@ def _open(path: Path, reading: Reading, desk: Desk) -> Table:
         dialect=said,
         line_of=lambda rows: [row + 1 if numbers is None else numbers[row] for row in rows],
     )
+
+
+@contextmanager
+def _told(path: Path, state: str) -> Iterator[None]:
+    """What Arrow and the engine raise on damaged bytes, as a ReadingError that says in what state they may be."""
+    try:
+        yield
+    except (pa.ArrowException, duckdb.Error, OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's, not Arrow's
+            raise
+        reason = str(error).split("\n", 1)[0][:300]
+        raise ReadingError(f"{path}: cannot be read as Parquet, it may be {state}: {reason}") from None
 
 
 def _refuse_beyond(path: Path, footer: pq.FileMetaData, desk: Desk) -> None:
