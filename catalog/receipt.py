@@ -44,14 +44,28 @@ class Accepted(Stored):
     reasons: tuple[str, ...] = ()
 
 
+class ReadFile(Stored):
+    """One of several files that are one table: its rows, and how they were read.
+
+    `rows_in` None: its rows were in the table before, and it was not read again.
+    """
+
+    name: str
+    sha256: str
+    format: str = ""
+    dialect: dict[str, str | int | None] = {}
+    rows_in: int | None = None
+    rejected: int = 0
+
+
 class Receipt(Stored):
     """What one ingest did. It lies in the Delta commit of the snapshot it proves.
 
     `rows_in` is counted apart from the reading, so `rows_in == rows_out + rejected` proves that no row was lost.
     In the modes append and merge the table then has `rows_total == rows_before + rows_out - rows_replaced` rows, and
     its rejects `rejects_total`; None stands for `rows_out` and `rejected`. `content` names all that is in the table,
-    None where that is these bytes alone. `notes` are sentences on what was kept and may mislead. `layout` is raised
-    when a field changes its meaning.
+    None where that is these bytes alone. `files` are those of a source of several. `notes` are sentences on what was
+    kept and may mislead. `layout` is raised when a field changes its meaning.
     """
 
     layout: int = 1
@@ -71,6 +85,7 @@ class Receipt(Stored):
     rejected: int
     rejects: tuple[Reject, ...] = ()
     columns: tuple[ProvenColumn, ...] = ()
+    files: tuple[ReadFile, ...] = ()
     notes: tuple[str, ...] = ()
     reading: str
     seconds: float = 0.0

@@ -10,6 +10,7 @@ import duckdb
 from catalog.receipt import Reject
 from ingest.bounds import Bound
 from ingest.columns import meaning
+from ingest.parts import files_of, with_files
 from ingest.prove import copy_sql
 from ingest.totals import told_totals
 from ingest.typed import refused_sql
@@ -38,8 +39,8 @@ def judged(proven: Proven, expected: Expected, stage: Stage) -> Proven:
     """
     said = {name: one for name, one in expected.columns.items() if isinstance(one, Declared)}
     keys = expected.keys
-    proven = replace(proven, notes=(*expected.notes, *proven.notes))
     try:
+        proven = replace(proven, notes=(*expected.notes, *proven.notes), rejects=tuple(with_files(proven)))
         tests = list(_tests(proven.typings, said))
         if not tests and not keys:
             return proven
@@ -133,8 +134,16 @@ def _rejects(proven: Proven, count: int) -> list[Reject]:
     ).fetchall()
     statement = refused_sql(proven.table, proven.typings)
     refused = [] if statement is None else sorted(row[0] for row in con.execute(statement).fetchall())
-    lines = proven.table.line_of(source_numbers([number for number, _, _ in found], refused))
-    rejects = [Reject(line=line, reason=why, text=text) for line, (_, why, text) in zip(lines, found, strict=True)]
+    numbers = source_numbers([number for number, _, _ in found], refused)
+    lines, files = proven.table.line_of(numbers), files_of(proven.table, numbers)
+    reasons = (
+        [f"{file}: {why}" for file, (_, why, _) in zip(files, found, strict=True)]
+        if files
+        else [why for _, why, _ in found]
+    )
+    rejects = [
+        Reject(line=line, reason=why, text=text) for line, why, (_, _, text) in zip(lines, reasons, found, strict=True)
+    ]
     if limit:
         raise ReadingError(
             f"{count} of {rows} rows break a key or a value that is declared; the first on line {rejects[0].line}: "

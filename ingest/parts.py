@@ -1,18 +1,23 @@
-"""Several files that are one table."""
+"""Several files that are one table: how they are put together, and what the receipt says of each."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
+from catalog.receipt import ReadFile, Reject
 from ingest.table import SourceColumn, Table
+from ingest.typed import refused_sql
 from policies.editions import quoted
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from catalog.receipt import Reject
+    from ingest.prove import Proven
+    from ingest.sources import Fetched
 
 
 def together(parts: list[tuple[str, Table]]) -> Table:
@@ -22,10 +27,9 @@ def together(parts: list[tuple[str, Table]]) -> Table:
     the first.
     """
     name, first = parts[0]
-    if len(parts) == 1:
-        return first
     for other, table in parts[1:]:
         _refuse_other_columns(name, first, other, table)
+    parts = [(name, replace(table, rows_in=cache(table.counted))) for name, table in parts]
     names = ", ".join(quoted(column.name) for column in first.columns)
     has_careful = any(table.careful is not None for _, table in parts)
     return Table(
@@ -40,9 +44,54 @@ def together(parts: list[tuple[str, Table]]) -> Table:
         rows_in=lambda: sum(table.counted() for _, table in parts),
         rejects=lambda: [_named(name, reject) for name, table in parts for reject in table.rejects()],
         dialect={**first.dialect, "files": len(parts)},
-        line_of=lambda rows: _lines(parts, rows),
+        line_of=lambda rows: [line for _, line in _places(parts, rows)],
         careful=(lambda: together([(name, _careful(table)) for name, table in parts])) if has_careful else None,
+        parts=tuple(parts),
     )
+
+
+def files_of(table: Table, rows: Sequence[int]) -> list[str]:
+    """The names of the files of rows, by their numbers, ascending; none where the table is of one file."""
+    return [name for name, _ in _places(list(table.parts), rows)] if table.parts else []
+
+
+def with_files(proven: Proven) -> list[Reject]:
+    """The rejects; those that break what is declared, of which the pass knows only the line, with their file too."""
+    statement = refused_sql(proven.table, proven.typings) if proven.table.parts and proven.rejects else None
+    if statement is None:
+        return list(proven.rejects)
+    refused = sorted(proven.table.con.execute(statement).fetchall())
+    unnamed, named = set(), []
+    for (name, line), (_, reason, text) in zip(
+        _places(list(proven.table.parts), [row[0] for row in refused]), refused, strict=True
+    ):
+        unnamed.add((line, reason, text))
+        named.append(_named(name, Reject(line=line, reason=reason, text=text)))
+    kept = [reject for reject in proven.rejects if (reject.line, reject.reason, reject.text) not in unnamed]
+    return sorted([*kept, *named], key=lambda reject: reject.line)
+
+
+def hashed(fetched: Fetched) -> tuple[ReadFile, ...]:
+    """The files of a folder or a glob that were fetched, with their hashes; none where the source is one file."""
+    found = []
+    if len(fetched.parts) == 1 and fetched.place.endswith(fetched.parts[0].name):
+        return ()
+    for part in fetched.parts:
+        with part.path.open("rb") as file:
+            found.append(ReadFile(name=part.name, sha256=hashlib.file_digest(file, "sha256").hexdigest()))
+    return () if [one.sha256 for one in found] == [fetched.sha256] else tuple(found)
+
+
+def told(files: tuple[ReadFile, ...], proven: Proven) -> tuple[ReadFile, ...]:
+    """The files, those that were read with how and what became of their rows."""
+    read = dict(proven.table.parts)
+    return tuple(file if file.name not in read else _told(file, read[file.name], proven) for file in files)
+
+
+def _told(file: ReadFile, table: Table, proven: Proven) -> ReadFile:
+    rejected = sum(reject.reason.startswith(f"{file.name}: ") for reject in proven.rejects)
+    read = {"format": table.format, "dialect": table.dialect, "rows_in": table.counted(), "rejected": rejected}
+    return file.model_copy(update=read)
 
 
 def _refuse_other_columns(name: str, first: Table, other: str, table: Table) -> None:
@@ -70,13 +119,12 @@ def _careful(table: Table) -> Table:
     return table if table.careful is None else table.careful()
 
 
-def _lines(parts: list[tuple[str, Table]], rows: Sequence[int]) -> list[int]:
-    """The lines of rows, each in its own file."""
-    found: list[int] = []
+def _places(parts: Sequence[tuple[str, Table]], rows: Sequence[int]) -> Iterator[tuple[str, int]]:
+    """The file and the line of rows, by their numbers, ascending; each line in its own file."""
     start = 0
-    for _, table in parts:
+    for name, table in parts:
         (count,) = table.con.execute(f"SELECT count(*) FROM {table.source}").fetchall()[0]  # noqa: S608
         own = [row - start for row in rows if start <= row < start + count]
-        found += table.line_of(own) if own else []
+        if own:
+            yield from ((name, line) for line in table.line_of(own))
         start += count
-    return found

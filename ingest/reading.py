@@ -61,17 +61,17 @@ def desk_of(job: Job, fetched: Fetched) -> Iterator[Desk]:
             raise ReadingError(_placed(str(error), fetched)) from None
 
 
-def read(fetched: Fetched, resource: Resource, desk: Desk) -> Table:
-    """The table that the resource is, of all parts together."""
+def read(fetched: Fetched, resource: Resource, desk: Desk, *, alone: bool) -> Table:
+    """The table that the resource is: the one file `alone`, or all parts together."""
     opened = []
     for part in fetched.parts:
         try:
             tables = tables_in(part.path, part.name, resource.read, desk, fetched.format)
             opened.append((part.name, chosen(tables, resource.read.table)))
         except ReadingError as error:
-            place = fetched.place if len(fetched.parts) == 1 else f"{fetched.place}: {part.name}"
+            place = fetched.place if alone else f"{fetched.place}: {part.name}"
             raise ReadingError(f"{place}: {str(error).removeprefix(f'{part.path}: ')}") from None
-    return together(opened)
+    return opened[0][1] if alone else together(opened)
 
 
 @dataclass(frozen=True, kw_only=True)

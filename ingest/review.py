@@ -12,6 +12,7 @@ from ingest.commit import write_rejects
 from ingest.differences import Shape, differences, widened
 from ingest.held import Held
 from ingest.outcome import Outcome, counted
+from ingest.parts import hashed
 from policies.errors import LakeError
 from policies.model import RAW
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from catalog.lake import Served
     from catalog.model import Resource
-    from catalog.receipt import Receipt
+    from catalog.receipt import ReadFile, Receipt
     from ingest.before import Before, Job
     from ingest.commit import Made
     from ingest.sources import Fetched
@@ -29,18 +30,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
-    """One resource whose bytes have come; `reading` names how they are read."""
+    """One resource whose bytes have come; `reading` names how they are read.
+
+    `files` are those of a folder or a glob; of them `fetched` has those that are to be read.
+    """
 
     job: Job
     name: str
     before: Before
     fetched: Fetched
     reading: str
+    files: tuple[ReadFile, ...] = ()
 
     @property
     def resource(self) -> Resource:
         """What the descriptor says of it."""
         return self.job.resources[self.name]
+
+    @property
+    def adds(self) -> bool:
+        """Whether new rows are added to what there is."""
+        return self.resource.mode != "snapshot"
 
     @property
     def shelf(self) -> Path:
@@ -56,9 +66,20 @@ class Visit:
     @property
     def max_drop(self) -> float | None:
         """The share by which the rows may fall; None where new rows are added to what there is."""
-        if self.resource.mode != "snapshot":
+        if self.adds:
             return None
         return self.job.settings.max_drop if self.resource.max_drop is None else self.resource.max_drop
+
+
+def visited(job: Job, name: str, before: Before, fetched: Fetched, reading: str) -> Visit:
+    """The visit. Where rows are added, the files of a folder whose rows are in the table already are not read again."""
+    visit = Visit(job=job, name=name, before=before, fetched=fetched, reading=reading)
+    files = hashed(fetched)
+    known = _files_before(visit) if visit.adds and visit.last is not None else set()
+    if not files or not known:
+        return replace(visit, files=files)
+    new = tuple(part for part, file in zip(fetched.parts, files, strict=True) if file.sha256 not in known)
+    return replace(visit, files=files, fetched=replace(fetched, parts=new))
 
 
 def dealt_with(visit: Visit) -> Outcome | None:
@@ -67,7 +88,7 @@ def dealt_with(visit: Visit) -> Outcome | None:
     Where rows are added, what waits comes first: what comes after it waits at its source.
     """
     job, before, waiting = visit.job, visit.before, held.held_of(visit.shelf)
-    adds = visit.resource.mode != "snapshot"
+    adds = visit.adds
     if before.raw is not None and _is_served(visit, before.raw[1]):
         if before.error is not None:
             raise before.error
@@ -175,16 +196,26 @@ def _held(waiting: Held, why: tuple[str, ...], before: Before) -> Outcome:
 def _is_served(visit: Visit, receipt: Receipt) -> bool:
     """Whether what is served holds these bytes, read in this way; appended bytes are in for good, however read."""
     mode, sha256 = visit.resource.mode, visit.fetched.sha256
+    if not visit.fetched.parts:
+        return True
     if mode == "append":
         return sha256 in _appended(visit)
     return (receipt.sha256, receipt.reading) == (sha256, visit.reading) and (mode != "snapshot" or receipt.mode == mode)
+
+
+def _files_before(visit: Visit) -> set[str]:
+    """The hashes of the files whose rows are in the table: of a merge, those that lay there when it was made."""
+    if visit.resource.mode == "append":
+        return _appended(visit)
+    receipt = None if visit.last is None else visit.last[1]
+    return set() if receipt is None or receipt.reading != visit.reading else {file.sha256 for file in receipt.files}
 
 
 def _appended(visit: Visit) -> set[str]:
     """The hashes of all bytes that the table was made of, since the last snapshot of a whole."""
     found = set()
     for receipt in visit.job.lab.lake.history(visit.job.slug, RAW, visit.name):
-        found.add(receipt["sha256"])
+        found |= {receipt["sha256"], *(file["sha256"] for file in receipt.get("files", ()))}
         if receipt.get("mode") != "append":
             break
     return found

@@ -13,10 +13,10 @@ from ingest.commit import Made, base_of, commit, rejects_table
 from ingest.fetch import fetch
 from ingest.judged import judged
 from ingest.outcome import Outcome, broken_off, counted
+from ingest.parts import told
 from ingest.polite import polite
 from ingest.prove import prove
 from ingest.reading import desk_of, expected, read, reading_id, refuse_changed
-from ingest.review import Visit
 from policies.errors import DatalabError, ReadingError
 from policies.model import RAW
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from catalog.lake import StagedTable
     from ingest.before import Before, Job
     from ingest.prove import Proven
+    from ingest.review import Visit
 
 _KEPT_REJECTS = 100
 
@@ -70,7 +71,7 @@ def _bring_in(job: Job, name: str, before: Before) -> Outcome:
     job.say(f"{job.slug}.{name}: fetch")
     with polite(lab.var / "locks" / "hosts", resource.source, job.settings.per_host):
         fetched = fetch(resource.source, lab.root, lab.var / "sources" / job.slug / name, job.settings)
-    visit = Visit(job=job, name=name, before=before, fetched=fetched, reading=reading_id(lab, resource))
+    visit = review.visited(job, name, before, fetched, reading_id(lab, resource))
     done = review.dealt_with(visit)
     if done is not None:
         return done
@@ -101,7 +102,7 @@ def _read_and_type(visit: Visit) -> Proven:
 
     with desk_of(job, visit.fetched) as desk:
         job.say(f"{job.slug}.{name}: read")
-        table = read(visit.fetched, resource, desk)
+        table = read(visit.fetched, resource, desk, alone=not visit.files)
         wanted = expected(visit, table)
         job.say(f"{job.slug}.{name}: type")
         adds = resource.mode != "snapshot" and visit.last is not None
@@ -134,6 +135,7 @@ def _receipt(visit: Visit, proven: Proven, seconds: float) -> Receipt:
         rejected=len(proven.rejects),
         rejects=proven.rejects[:_KEPT_REJECTS],
         columns=proven.columns,
+        files=told(visit.files, proven),
         notes=proven.notes,
         reading=visit.reading,
         seconds=round(seconds, 3),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ingest.schedule import Planned
 
 _SHOWN_REJECTS = 10
+_SHOWN_FILES = 20
 _COLOURS = {"failed": "red", "held": "yellow", "refused": "yellow"}
 
 
@@ -109,6 +110,13 @@ def _facts(receipt: Receipt, version: int, committed: dt.datetime) -> Iterable[t
     dialect = ", ".join(f"{key} {value!r}" for key, value in receipt.dialect.items() if value is not None)
     yield "format", f"{receipt.format}: {dialect}" if dialect else receipt.format
     yield "rows", f"{_count(receipt.rows_in)} in = {_count(receipt.rows_out)} out + {_count(receipt.rejected)} rejected"
+    for file in receipt.files[:_SHOWN_FILES]:
+        read = (
+            f"{_count(file.rows_in)} in, {_count(file.rejected)} rejected" if file.rows_in is not None else "in before"
+        )
+        yield "file", f"{file.name}: {read}, sha256 {file.sha256}"
+    if len(receipt.files) > _SHOWN_FILES:
+        yield "files", f"{_count(len(receipt.files))} in all; --json has them"
     for note in receipt.notes:
         yield "note", note
     if receipt.rows_total is not None:

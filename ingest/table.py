@@ -46,7 +46,8 @@ class Table:
     `line_of` gives the lines (1 is the first of the file) of the rows whose numbers (0 is the first of `source`,
     ascending) it is given.
     `careful`, where there is one, reads the same bytes again by another, slower way. `declared` is what the format
-    itself declares of its columns, by their names in the lake.
+    itself declares of its columns, by their names in the lake. `parts` are the tables of the files of which this one is
+    put together, by the files' names.
     """
 
     con: duckdb.DuckDBPyConnection
@@ -59,6 +60,7 @@ class Table:
     line_of: Callable[[Sequence[int]], list[int]]
     careful: Callable[[], Table] | None = None
     declared: Mapping[str, Declared] = field(default_factory=dict)
+    parts: tuple[tuple[str, Table], ...] = ()
 
     def counted(self) -> int:
         """How many records there are; raises UnsureError if the count means nothing."""
