@@ -303,6 +303,30 @@ def test_a_sheet_that_only_says_to_be_huge_is_read(folder):
     assert folder.rows() == [(1, 2)]
 
 
+@pytest.mark.parametrize("said", ["4294967295", "999999999999999999999"])
+def test_a_count_of_shared_texts_that_is_no_count_is_refused_and_ends_no_process(folder, datalab, tmp_path, said):
+    counted = {"xl/sharedStrings.xml": ("<sst ", f'<sst uniqueCount="{said}" ')}
+    path = folder.write("x.xlsx", package({"a": sheet(["a", "b"], [1, '<c t="s"><v>0</v></c>'])}, counted))
+    ran = datalab("convert", str(path), "--out", str(tmp_path / "out"))
+    assert (ran.code, f"x.xlsx: cannot be read as a spreadsheet: it says that its sheets share {said}" in ran.err) == (
+        1,
+        True,
+    ), ran.err
+
+
+@pytest.mark.parametrize("said", ["count='9' uniqueCount='1000000'", "uniqueCount='0'", "uniqueCount='many'"])
+def test_a_count_of_shared_texts_that_is_wrong_changes_nothing(folder, said):
+    counted = {"xl/sharedStrings.xml": ("<sst ", f"<sst {said} ")}
+    bring(folder, package({"a": sheet(["a", "b"], [1, '<c t="s"><v>0</v></c>'])}, counted))
+    assert folder.rows() == [(1, "un")]
+
+
+@pytest.mark.parametrize("style", [DATE, CLOCK, SPAN])
+def test_a_date_before_all_days_is_refused_and_said_on_stderr_by_nobody(folder, capfd, style):
+    assert "-1e300 is shown as a " in bring(folder, workbook(["a", "b"], [1, ("-1e300", style)]))
+    assert capfd.readouterr().err == ""
+
+
 def test_a_workbook_that_unpacks_to_more_than_is_allowed_is_refused(folder):
     folder.write("datalab.toml", "[ingest]\nmax_bytes = 100000\n[policies.users]\nsteward = ['stewards']\n")
     text = sheet(["a", "b"], [1, 2]).replace("</worksheet>", " " * 200_000 + "</worksheet>")

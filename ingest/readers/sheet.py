@@ -27,6 +27,8 @@ _CELLS_A_VALUE = 8
 _MAX_SIGNS = 1 << 29
 _DIGITS = 15
 """More significant digits than a float is sure to keep."""
+_FIRST_DAY = -1e11
+"""Days before which calamine breaks off: their milliseconds are no 64-bit number."""
 _LAST_BEFORE_LEAP = 60
 """The serial number of the 29th of February 1900, which Excel has and the calendar has not."""
 
@@ -110,6 +112,8 @@ class Sheet:
             self.percent.add(column)
         elif isinstance(kind, int):
             return ((column, kind),)
+        elif value < _FIRST_DAY and kind in {"date", "time", "duration"}:
+            raise ValueError(f"{said} is shown as a {kind}, and is none")
         elif kind in {"date", "time"}:
             leap = _LAST_BEFORE_LEAP <= value < _LAST_BEFORE_LEAP + 1
             if value < 0 or leap or (kind == "date" and value < 1):

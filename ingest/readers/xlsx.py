@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 20
 _PLAIN_DIGITS = 15
 _ZERO = ord("0")
+_SHARED = 1 << 25
+"""Texts that the sheets may be said to share, whatever is there: some programs say how often they stand in cells."""
 _PLACE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 _VALUE = re.compile(rb"<(?:\w+:)?(?:v|f|is)[ >]")
 _FORMULA = rb"(?:<f>[^<>&]*</f>|<f [^<>]*(?:/>|>[^<>&]*</f>))?"
@@ -113,11 +115,12 @@ def _strings(book: zipfile.ZipFile) -> tuple[array[int], frozenset[int]]:
     if part is None:
         return array("I"), frozenset()
     blanks: set[int] = set()
-    lengths, depth, said = array("I"), 0, [""]
+    lengths, depth, said, declared = array("I"), 0, [""], 0
 
-    def start(tag: str, _: dict[str, str]) -> None:
-        nonlocal depth
+    def start(tag: str, one: dict[str, str]) -> None:
+        nonlocal depth, declared
         tag = tag.rpartition(":")[2]
+        declared = max(declared, _count(one.get("uniqueCount", "")))
         if tag == "si":
             said.clear()
         depth += tag in {"t", "rPh"} and (tag == "t" or 2)  # what is in rPh says how the text is spoken
@@ -140,7 +143,18 @@ def _strings(book: zipfile.ZipFile) -> tuple[array[int], frozenset[int]]:
 
     with book.open(part) as file:
         feed(file, parser_for(start, text, end), b"</si>", _STRINGS, known)
+    _refuse_countless(declared, len(lengths))
     return lengths, frozenset(blanks)
+
+
+def _count(said: str) -> int:
+    return int(said) if said.isdecimal() else 0
+
+
+def _refuse_countless(declared: int, there: int) -> None:
+    """Calamine takes the memory for so many texts at once, and ends the process if there is not so much."""
+    if declared > max(_SHARED, there):
+        raise ValueError(f"it says that its sheets share {declared} texts, but there are {there}")
 
 
 class _Cells:
