@@ -141,7 +141,16 @@ def test_a_feature_or_a_geometry_alone_is_one_row(folder, content):
     assert folder.rows(columns="longitude, latitude") == [(0.1, 49.5)]
 
 
-@pytest.mark.parametrize("name", ["EPSG:2154", "urn:ogc:def:crs:EPSG::2154"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "EPSG:2154",
+        "urn:ogc:def:crs:EPSG::2154",
+        "urn:ogc:def:crs:EPSG:6.9:2154",
+        "urn:x-ogc:def:crs:EPSG:2154",
+        "http://www.opengis.net/def/crs/EPSG/0/2154",
+    ],
+)
 def test_coordinates_in_another_system_are_converted(folder, name):
     lambert = feature('{"n": 1}', '{"type": "Point", "coordinates": [652000, 6862000]}')
     receipt = bring(folder, collection(lambert, crs={"type": "name", "properties": {"name": name}}))
@@ -212,3 +221,127 @@ def test_latitude_first_is_refused_where_the_features_own_values_say_so(folder, 
 )
 def test_what_does_not_contradict_its_axes_is_kept(folder, content):
     assert isinstance(bring(folder, content), dict)
+
+
+@pytest.mark.parametrize("place", ["feature", "geometry"])
+def test_a_feature_with_a_system_of_its_own_is_rejected(folder, place):
+    own = ', "crs": {"type": "name", "properties": {"name": "EPSG:3857"}}'
+    other = feature(more=own) if place == "feature" else feature(geometry=POINT[:-1] + own + "}")
+    same = feature(geometry=POINT[:-1] + own.replace("EPSG:3857", "urn:ogc:def:crs:OGC:1.3:CRS84") + "}")
+    receipt = bring(folder, collection(feature('{"n": 1}'), feature(), other, same))
+    assert [reject["line"] for reject in receipt["rejects"]] == [3]
+    assert "it has a system of its own" in receipt["rejects"][0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("geometry", "kept"),
+    [
+        ('{"type": "Point", "coordinates": []}', "POINT EMPTY"),
+        ('{"type": "MultiPolygon", "coordinates": [[]]}', "MULTIPOLYGON (EMPTY)"),
+        ('{"type": "GeometryCollection", "geometries": []}', "GEOMETRYCOLLECTION EMPTY"),
+        ('{"type": "Polygon", "coordinates": [[[0, 0], [0, 1], [1, 1], [0, 0]]]}', "POLYGON ((0 0, 0 1, 1 1, 0 0))"),
+        (
+            '{"type": "Polygon", "coordinates": [[[0, 0], [1, 1], [0, 1], [1, 0], [0, 0]]]}',
+            "POLYGON ((0 0, 1 1, 0 1, 1 0, 0 0))",
+        ),
+        ('{"type": "LineString", "coordinates": [[0, 1, 2], [1, 2, 3]]}', "LINESTRING Z (0 1 2, 1 2 3)"),
+        ('{"type": "Point", "coordinates": [180, -90]}', "POINT (180 -90)"),
+        ('{"type": "Point", "coordinates": [1e-1, 4.95E1]}', "POINT (0.1 49.5)"),
+        ('{"type": "Polygon", "coordinates": [[[0, 0], [0, 1], [1, 1], [1, 0]]]}', None),
+        ('{"type": "LineString", "coordinates": [[0, 0]]}', None),
+        ('{"type": "Point", "coordinates": [0.1, 49.5, null]}', None),
+        ('{"type": "Point", "coordinates": ["0.1", "49.5"]}', None),
+        ('{"type": "Point", "coordinates": [[0.1, 49.5]]}', None),
+        ('{"type": "Point", "coordinates": {"x": 1}}', None),
+        ('{"type": "Point", "coordinates": [1e400, 49]}', None),
+        (f'{{"type": "Point", "coordinates": [{"9" * 400}, 49]}}', None),
+        ('{"type": "Point"}', None),
+        ("{}", None),
+    ],
+)
+def test_a_geometry_is_kept_as_it_is_or_rejected(folder, geometry, kept):
+    receipt = bring(
+        folder, collection(feature('{"n": 1}', "null"), feature('{"n": 2}', "null"), feature("{}", geometry))
+    )
+    if kept is None:
+        assert [reject["line"] for reject in receipt["rejects"]] == [3]
+    else:
+        assert folder.rows(columns="st_astext(geometry)")[2] == (kept,)
+
+
+@pytest.mark.parametrize("place", ["[0, 91]", "[361, 0]", "[-2000, 49]"])
+def test_a_place_on_no_globe_is_an_error_that_names_its_feature(folder, place):
+    told = bring(folder, collection(feature(), feature("{}", f'{{"type": "Point", "coordinates": {place}}}')))
+    assert "feature 2 is at" in told
+    assert "expected longitude and latitude in degrees" in told
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_that_json_does_not_have_is_an_error(folder, constant):
+    told = bring(folder, collection(feature("{}", f'{{"type": "Point", "coordinates": [{constant}, 49]}}')))
+    assert f"{constant} is no JSON" in told
+
+
+def test_features_without_properties_a_geometry_or_a_type_are_rows(folder):
+    odd = [
+        '{"type": "Feature", "properties": {"n": 1}}',
+        f'{{"geometry": {POINT}}}',
+        feature("null"),
+        feature("[1, 2]"),
+    ]
+    bring(folder, collection(*odd))
+    assert folder.rows(columns="n, properties, st_astext(geometry)") == [
+        (1, None, None),
+        (None, None, "POINT (0.1 49.5)"),
+        (None, None, "POINT (0.1 49.5)"),
+        (None, "[1, 2]", "POINT (0.1 49.5)"),
+    ]
+
+
+def test_what_a_collection_says_of_itself_stands_in_the_receipt(folder):
+    receipt = bring(folder, collection(feature('{"n": 1}'), name="gares", numberMatched=1200, links=[{"href": "x"}]))
+    assert receipt["dialect"] == {
+        "name": "gares",
+        "numberMatched": "1200",
+        "encoding": "utf-8",
+        **{key: receipt["dialect"][key] for key in receipt["dialect"] if key.startswith("crs")},
+    }
+    many = {f"m{number}": number for number in range(60)}
+    assert "more than 50 members stand beside the features" in bring(folder, collection(feature(), **many))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        collection(feature(f'{{"a": "{"x" * 3000}"}}')),
+        collection(feature(f'{{"{"x" * 3000}": 1}}')),
+        collection(feature('{"a": 1}'), name="x" * 3000),
+        collection(feature("{}", f'{{"type": "MultiPoint", "coordinates": [{", ".join(["[1, 2]"] * 400)}]}}')),
+    ],
+)
+def test_a_feature_longer_than_a_record_may_be_is_refused(folder, content, monkeypatch):
+    monkeypatch.setattr("ingest.readers.jsontext._CHUNK", 97)
+    monkeypatch.setattr("ingest.readers.jsontext.MAX_RECORD", 2000)
+    assert "data.geojson: a record of more than 2000 signs; that is no table" in bring(folder, content)
+    monkeypatch.setattr("ingest.readers.jsontext.MAX_RECORD", 4000)
+    assert "signs" not in str(bring(folder, content)).split("a name of")[0]
+
+
+def test_a_feature_of_more_values_than_fit_the_memory_is_refused(folder, monkeypatch):
+    monkeypatch.setattr("ingest.readers.jsontext._CHUNK", 97)
+    monkeypatch.setattr("ingest.readers.jsontext._LONG", 100)
+    monkeypatch.setattr("ingest.readers.jsontext.MAX_VALUES", 300)
+    points = ", ".join(["[1, 2]"] * 400)
+    many = collection(feature('{"n": 1}'), feature("{}", f'{{"type": "MultiPoint", "coordinates": [{points}]}}'))
+    assert "a record of more than 300 values; that is no table" in bring(folder, many)
+    assert bring(folder, collection(*(feature('{"n": 1}') for _ in range(200))))["rows_in"] == 200
+
+
+def test_a_name_longer_than_any_is_refused(folder):
+    assert "feature 1 has a name of 2000 signs" in bring(folder, collection(feature(f'{{"{"x" * 2000}": 1}}')))
+
+
+def test_features_with_large_geometries_are_placed_a_few_at_a_time(folder, monkeypatch):
+    monkeypatch.setattr("ingest.readers.layer._SIGNS", 100)
+    bring(folder, collection(*(feature(f'{{"n": {number}}}') for number in range(40))))
+    assert folder.rows(columns="n") == [(number,) for number in range(40)]

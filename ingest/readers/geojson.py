@@ -7,9 +7,12 @@ counted by ijson (yajl).
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from json import JSONDecoder
+from math import isinf
 from typing import TYPE_CHECKING, Any, TextIO
 
 import ijson
@@ -17,13 +20,13 @@ import ijson
 from catalog.receipt import Reject
 from ingest.geometry import LONLAT, projection
 from ingest.markup import text_encoding
-from ingest.readers.flat import SHOWN, Bare, json_text
+from ingest.readers.flat import SHOWN, Bare, Exponent, json_text
 from ingest.readers.jsontext import JsonText
 from ingest.readers.layer import Feature, Layer, layer_table
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from catalog.model import Reading
@@ -35,8 +38,17 @@ _KINDS = frozenset(
     "Point MultiPoint LineString MultiLineString Polygon MultiPolygon GeometryCollection".split()  # noqa: SIM905
 )
 _BESIDE = frozenset({"type", "properties", "geometry", "bbox"})
+_OWN = frozenset({"type", "features", "properties", "geometry", "coordinates", "geometries", "bbox", "crs", "id"})
 _DIMENSIONS: tuple[set[int], ...] = ({2}, {3}, set())
-_CHUNK = 1 << 16
+_CHUNK = 1 << 20
+_DEGREES = frozenset({LONLAT, "EPSG:4326", "OGC:CRS84"})
+_MAX_NAME = 1000
+_LONG = 300
+"""A number of no more digits is finite."""
+_MAX_MEMBERS = 50
+_SYSTEM = re.compile(
+    r"(?:urn:(?:x-)?ogc:def:crs:|https?://www\.opengis\.net/def/crs/)?(?P<authority>\w+)[:/](?:.*[:/])?(?P<code>\w+)"
+)
 
 
 def read_geojson(path: Path, reading: Reading, desk: Desk) -> Tables:
@@ -72,7 +84,7 @@ def _open(path: Path, reading: Reading, desk: Desk) -> Table:
     encoding = text_encoding(path, reading.encoding)
     with _told(path):
         with path.open(encoding=encoding, newline="") as file:
-            members = dict(_walk(JsonText(path, file, JSONDecoder(parse_constant=_no_constant))))
+            members = _members(path, JsonText(path, file, JSONDecoder(parse_constant=_no_constant)))
         kind = members.get("type")
         if kind not in {"FeatureCollection", "Feature", *_KINDS}:
             raise ReadingError(
@@ -80,21 +92,22 @@ def _open(path: Path, reading: Reading, desk: Desk) -> Table:
             )
         if kind == "FeatureCollection" and "features" not in members:
             raise ReadingError(f"{path}: cannot be read as GeoJSON: expected a list of features")
+        crs = _crs(path, members.get("crs"))
         layer = Layer(
             path=path,
             format="geojson",
-            system=projection(path, _crs(path, members.get("crs")), reading.crs),
+            system=projection(path, crs, reading.crs),
             rows_in=_count(path, encoding) if kind == "FeatureCollection" else 1,
-            dialect={"encoding": encoding},
+            dialect={**(_beside(members) if kind == "FeatureCollection" else {}), "encoding": encoding},
             boxes=_boxes(members.get("bbox")),
         )
         with path.open(encoding=encoding, newline="") as file:
             text = JsonText(path, file)
             if kind == "FeatureCollection":
-                return layer_table(layer, _collection(text), desk)
+                return layer_table(layer, _collection(path, text, crs), desk)
             alone = _value(text)
             feature = alone if kind == "Feature" else {"type": "Feature", "properties": None, "geometry": alone}
-            return layer_table(layer, [_feature(1, feature)], desk)
+            return layer_table(layer, [_feature(path, 1, feature, crs)], desk)
 
 
 @contextmanager
@@ -111,22 +124,35 @@ def _told(path: Path) -> Iterator[None]:
         raise ReadingError(f"{path}: cannot be read as GeoJSON: {reason}") from None
 
 
-def _walk(text: JsonText) -> Iterator[tuple[str, Any]]:
+def _members(path: Path, text: JsonText) -> dict[str, Any]:
     """The members of the document; its features are only walked past, each alone, so that one too large is seen."""
+    members: dict[str, Any] = {}
     for key in _keys(text):
+        if len(members) > _MAX_MEMBERS:
+            raise ReadingError(
+                f"{path}: more than {_MAX_MEMBERS} members stand beside the features; that is no GeoJSON"
+            )
+        members[key] = None
         if key == "features" and text.sign() == "[":
             for _ in _list(text):
                 pass
-            yield key, None
-        else:
-            yield key, text.value()
+            continue
+        value = text.value()
+        members[key] = value if key in _OWN or not isinstance(value, list | dict) else None
+    return members
 
 
-def _collection(text: JsonText) -> Iterator[Feature | Reject]:
+def _beside(members: Mapping[str, Any]) -> dict[str, str]:
+    """What the document says of itself, such as its `name` or how many features a server has in all."""
+    said = {key: value for key, value in members.items() if key not in _OWN and value is not None}
+    return {key[:_MAX_NAME]: str(value)[:_MAX_NAME] for key, value in said.items()}
+
+
+def _collection(path: Path, text: JsonText, crs: str) -> Iterator[Feature | Reject]:
     for key in _keys(text):
         if key == "features":
             for number, feature in enumerate(_list(text), start=1):
-                yield _feature(number, feature)
+                yield _feature(path, number, feature, crs)
         else:
             text.value()
 
@@ -196,22 +222,34 @@ def _crs(path: Path, crs: Any) -> str:
             f"{path}: its coordinates are in {_written(crs)}, which names no system; "
             'declare it: read: {crs: "EPSG:2154"}'
         )
-    parts = [part for part in name.removeprefix("urn:ogc:def:crs:").split(":") if part]
-    return f"{parts[0]}:{parts[-1]}" if len(parts) > 1 else name
+    found = _SYSTEM.fullmatch(name.strip())
+    return name if found is None else f"{found['authority']}:{found['code']}"
 
 
-def _feature(number: int, feature: Any) -> Feature | Reject:
+def _feature(path: Path, number: int, feature: Any, crs: str) -> Feature | Reject:
     if not isinstance(feature, dict):
         return Reject(line=number, reason="expected a feature, an object", text=str(_written(feature))[:SHOWN])
     geometry = feature.get("geometry")
-    sizes = {len(point) for point in _positions(geometry)}
-    if sizes not in _DIMENSIONS:
+    own = [one["crs"] for one in (feature, geometry) if isinstance(one, dict) and one.get("crs") is not None]
+    positions = list(_positions(geometry))
+    sizes = {len(point) for point in positions}
+    systems = {crs, *(_crs(path, one) for one in own)}
+    if len(systems) > 1 and not systems <= _DEGREES:
+        reason = f"it has a system of its own, {json_text(own)[:_MAX_NAME]}, that is not the file's, {crs}"
+    elif sizes not in _DIMENSIONS:
         reason = f"the geometry has positions of {sorted(sizes)} numbers; expected all of 2 or 3"
+    elif any(map(_is_infinite, chain.from_iterable(positions))):
+        reason = "the geometry has a number past all places"
     elif geometry is not None and not (isinstance(geometry, dict) and geometry.get("type") in _KINDS):
         reason = "the feature's geometry is none of GeoJSON's"
     else:
         properties = feature.get("properties") or {}
         properties = properties if isinstance(properties, dict) else {"properties": properties}
+        long = next((key for one in (properties, feature) for key in one if len(key) > _MAX_NAME), None)
+        if long is not None:
+            raise ReadingError(
+                f"{path}: feature {number} has a name of {len(long)} signs, {long[:40]!r}…; that is no table"
+            )
         return Feature(
             number,
             {key: _written(value) for key, value in properties.items()},
@@ -219,6 +257,10 @@ def _feature(number: int, feature: Any) -> Feature | Reject:
             {key: _written(value) for key, value in feature.items() if key not in _BESIDE},
         )
     return Reject(line=number, reason=reason, text=str(_written(feature))[:SHOWN])
+
+
+def _is_infinite(number: Any) -> bool:
+    return (isinstance(number, Exponent) or (isinstance(number, Bare) and len(number) > _LONG)) and isinf(float(number))
 
 
 def _positions(part: Any) -> Iterator[list[float]]:

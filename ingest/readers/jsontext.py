@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _CHUNK = 1 << 20
+MAX_VALUES = 8_000_000
+"""How many values one record may have: each takes some 100 bytes, however few signs it has."""
+_LONG = MAX_VALUES
+_BETWEEN = ",[{"
 _SPACES = re.compile(r"[ \t\r\n]*")
 _TOKEN = re.compile(r'[{}\[\]"]')
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
@@ -123,5 +127,7 @@ class JsonText:
         self._buffer, self._at = self._buffer[self._at :], 0
         if len(self._buffer) > MAX_RECORD:
             raise ReadingError(f"{self._path}: a record of more than {MAX_RECORD} signs; that is no table")
-        chunk = self._file.read(max(_CHUNK, len(self._buffer)))
+        if len(self._buffer) > _LONG and sum(map(self._buffer.count, _BETWEEN)) > MAX_VALUES:
+            raise ReadingError(f"{self._path}: a record of more than {MAX_VALUES} values; that is no table")
+        chunk = self._file.read(min(max(_CHUNK, len(self._buffer)), MAX_RECORD + 1 - len(self._buffer)))
         self._buffer, self._ended = self._buffer + chunk, not chunk

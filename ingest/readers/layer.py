@@ -5,7 +5,6 @@ A layer of points has the columns `longitude` and `latitude` too, unless it has 
 
 from __future__ import annotations
 
-import itertools
 import json
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from ingest.table import Tables
 
 _BATCH = 2_000
+_SIGNS = 16 * 2**20
 _GEOMETRY, _LONGITUDE, _LATITUDE = ("", "geometry"), ("", "longitude"), ("", "latitude")
 _POSITIONS = [("longitude", "latitude"), ("lon", "lat"), ("lng", "lat"), ("Longitude", "Latitude"), ("LON", "LAT")]
 _NEAR = 1e-4  # degrees: 10 m, as values may be rounded
@@ -117,8 +117,7 @@ def _rows(
     path: Path, features: Features, places: Places, keys: dict[Path_, None]
 ) -> Iterator[tuple[int, Row | Reject]]:
     """The rows; `keys` becomes all that they have, in the order in which they first have it."""
-    given = iter(features)
-    while batch := list(itertools.islice(given, _BATCH)):
+    for batch in _batches(features):
         good = [one for one in batch if isinstance(one, Feature)]
         placed = places.place([one.geometry for one in good], [one.number for one in good])
         for one in batch:
@@ -136,6 +135,20 @@ def _rows(
             row[_LONGITUDE], row[_LATITUDE] = (None, None) if point is None else map(repr, point)
             keys.update(dict.fromkeys(row))
             yield one.number, row
+
+
+def _batches(features: Features) -> Iterator[list[Feature | Reject]]:
+    """The features, so many at a time that their geometries fit the memory."""
+    batch: list[Feature | Reject] = []
+    signs = 0
+    for one in features:
+        batch.append(one)
+        signs += len(one.geometry or "") if isinstance(one, Feature) else 0
+        if len(batch) >= _BATCH or signs >= _SIGNS:
+            yield batch
+            batch, signs = [], 0
+    if batch:
+        yield batch
 
 
 def _refuse_contradiction(path: Path, feature: Feature, point: tuple[float, float]) -> None:
