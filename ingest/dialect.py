@@ -9,10 +9,12 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from ingest.doubts import refuse_doubts
 from ingest.encoding import detect_encoding, may_break
 from ingest.header import Header, find_header
 from ingest.kinds import kinds_of
-from ingest.marks import LINE_END, NEWLINES, Marks, find_marks, hinted, read_rows, wrapped
+from ingest.marks import LINE_END, NEWLINES, Marks, read_rows
+from ingest.signs import find_marks, hinted, wrapped
 from ingest.strays import Ends, ends_of, has_strays, outside, refuse_open_names
 from policies.errors import ReadingError
 
@@ -88,6 +90,7 @@ def detect(path: Path, reading: Reading, *, sure: bool = True) -> Dialect:
         _refuse_spaced_title(header, marks, len(below))
         values = [row.cells for row in below if not header.stands_in(row.cells)]
         ends = ends_of(below, len(header.names))
+        refuse_doubts(header, below, marks, reading)
         trusted = reading.quote is not None
         if not trusted:
             refuse_open_names(head, rows, header.first, ends, marks)

@@ -23,12 +23,13 @@ LARGE = _CHUNK * _WINDOWS
 """A file of more bytes is looked at in windows first."""
 _CONTEXTS = 20_000
 _PAST_ASCII = 0x80
+_HIGH = bytes(range(_PAST_ASCII, 256))
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _LEGACY = ("cp1252", "iso8859_15", "mac_roman", "cp850")
 _IN_CONTEXT = re.compile(rb"(?s)(?=(.[\x80-\xff].))")
 _BESIDE = frozenset("’‘“”«»–—…€°²³ºª½¼¾")
 _ELIDED = frozenset("cdjlmnstu")  # l’eau, qu’il: what a French apostrophe stands after
-_FRENCH = frozenset("éèêëàâäîïôöùûüçœæÉÈÊËÀÂÎÏÔÙÛÜÇŒÆ")
+_FRENCH = frozenset("éèêëàâîïôöùûüçœæÉÈÊËÀÂÎÏÔÙÛÜÇŒÆ")
 
 
 def detect_encoding(path: Path, *, sure: bool = True) -> str:
@@ -40,7 +41,8 @@ def detect_encoding(path: Path, *, sure: bool = True) -> str:
     Raises ReadingError on NUL bytes: those are no text.
     """
     with path.open("rb") as file:
-        marked = _marked(path, file.read(4)) or _unmarked_utf16(file.read(_CHUNK))
+        start = file.read(4)
+        marked = _marked(path, start) or _unmarked_utf16(start + file.read(_CHUNK))
     if marked is not None:
         return marked
     if not sure and path.stat().st_size > LARGE:
@@ -51,6 +53,7 @@ def detect_encoding(path: Path, *, sure: bool = True) -> str:
     broken, good = _utf8_sequences(path)
     if broken < good:
         return "utf-8"
+    _refuse_ebcdic(path)
     contexts = _contexts(path)
     return max(_LEGACY, key=lambda encoding: _likeliness(contexts, encoding))
 
@@ -75,6 +78,17 @@ def _high_bytes(path: Path, _size: int, _changed: int) -> frozenset[int]:
             text = np.frombuffer(chunk, np.uint8)
             counts += np.bincount(text[text >= _PAST_ASCII], minlength=256)
     return frozenset(np.flatnonzero(counts).tolist())
+
+
+def _refuse_ebcdic(path: Path) -> None:
+    """Raise ReadingError where most bytes are past ASCII and no line ends: letters and digits are so in EBCDIC."""
+    with path.open("rb") as file:
+        start = file.read(_CHUNK)
+    if b"\n" not in start and len(start.translate(None, delete=_HIGH)) * 2 < len(start):
+        raise ReadingError(
+            f"{path}: most bytes are past ASCII and no line ends: this may be EBCDIC; declare its encoding "
+            "(cp500, cp1147 or another) under read:"
+        )
 
 
 def _unmarked_utf16(start: bytes) -> str | None:
@@ -151,7 +165,8 @@ def _contexts(path: Path) -> Counter[bytes]:
     left = _CONTEXTS
     with path.open("rb") as file:
         while left > 0 and (chunk := file.read(_CHUNK)):
-            found = [match[1] for match in itertools.islice(_IN_CONTEXT.finditer(chunk), left)]
+            # The first and the last sign of a file have a neighbour too
+            found = [match[1] for match in itertools.islice(_IN_CONTEXT.finditer(b"\n" + chunk + b"\n"), left)]
             contexts.update(found)
             left -= len(found)
     return contexts

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ingest.above import refuse_otherwise_parted, refuse_passed_over
 from ingest.kinds import NUMBERS, kind_of, kinds_of, shape_of
 from ingest.markers import is_marker
 from policies.errors import ReadingError
@@ -29,6 +30,7 @@ _UNIT = re.compile(
     r"jours?|heures?|h|min(utes?)?|s|db|unités?|u\.?|sans unité|-)\)?(/[\w²³]+)?",
     re.IGNORECASE,
 )
+_FIGURE = re.compile(r"[-+]?[0-9][0-9\W_]*")
 _DBASE = re.compile(r"(.+),[CNFDLMIB],[0-9]{1,3}(,[0-9]{1,2})?")
 
 
@@ -76,6 +78,8 @@ def find_header(rows: Sequence[Row], reading: Reading) -> Header:
     """
     if not rows:
         raise ReadingError("line 1: no row can be read; a quote may be opened there and never closed")
+    if not any(row.filled for row in rows):
+        raise ReadingError("the file is empty: no cell says anything")
     names = reading.names
     if names is not None:
         _refuse_unlike(len(names), f"{len(names)} names are declared", rows)
@@ -107,9 +111,9 @@ def _found(rows: Sequence[Row], declared: int | None, depth: int, known: int | N
         at -= 1
     if headless and at > 0 and _names_but_one(rows[at - 1], rows[at], width):
         at, headless = at - 1, False
-    _refuse_passed_over(rows[:at], rows[at], below, width, headless=headless)
+    refuse_passed_over(rows[:at], rows[at], below, width, headless=headless)
     if headless:
-        _refuse_otherwise_parted(rows[:at], rows[at], width)
+        refuse_otherwise_parted(rows[:at], rows[at], width)
         return Header(_numbered(width), None, rows[at].start, above=_texts(rows[:at]))
     return replace(_below(rows, at, depth, width), above=_texts(rows[:at]))
 
@@ -145,50 +149,6 @@ def _below_comments(rows: Sequence[Row], at: int, width: int) -> int:
             return at
         at += 1
     return at
-
-
-def _refuse_passed_over(
-    above: Sequence[Row], header: Row, below: Sequence[tuple[str, ...]], width: int, *, headless: bool
-) -> None:
-    """Raise ReadingError where a row above the header may be the header, or the header no row of a table at all."""
-    if width == 2 and [(row.end + 1, row.filled) for row in above] == [(header.start, 1)]:  # noqa: PLR2004
-        typed = any(kind is not None for kind in kinds_of(below, width))
-        if (headless or not typed) and not above[0].cells[0].startswith("#"):
-            raise ReadingError(
-                f"line {above[0].start} has one cell and the rows below have two: a title, or a file of one column "
-                f"whose values hold a delimiter? declare header_row: {header.start} under read:, or another delimiter"
-            )
-    doubled = len({cell.strip().casefold() for cell in header.cells}) < len(header.cells)
-    for row in above:
-        # A title has one cell; half of the width may be the names, and so may be few of them right above data, or
-        # groups above names that stand twice
-        if row.filled < 2 or row.cells[0].startswith("#"):  # noqa: PLR2004
-            continue
-        if row.filled * 2 >= width or ((doubled or headless) and row is above[-1]):
-            if len(row.cells) != width:
-                which = "is the header and" if headless else "may be the header, but"
-                otherwise = "" if headless else f", {header.start} if the names stand there"
-                raise ReadingError(
-                    f"line {row.start} {which} has {len(row.cells)} cells, the rows below {width}; mend it in the "
-                    f"source, or declare header_row under read: (0 reads the rows without names{otherwise})"
-                )
-            raise ReadingError(
-                f"line {row.start} has {row.filled} cells that say something, the rows below {width}; declare "
-                f"header_row under read: ({row.start}, with header_rows: 2 if it is only the upper row of the header, "
-                f"or {header.start} if the table starts there)"
-            )
-
-
-def _refuse_otherwise_parted(above: Sequence[Row], first: Row, width: int) -> None:
-    """Raise ReadingError where the line right above data is as wide as they are by another delimiter."""
-    if not above or above[-1].end + 1 != first.start or len(above[-1].cells) != 1:
-        return
-    for other in ";,\t| ":
-        if width <= above[-1].cells[0].count(other) + 1 <= len(first.cells):
-            raise ReadingError(
-                f"line {above[-1].start} may be the header, parted by {other!r} as the rows below are not; mend it in "
-                "the source, or declare header_row: 0 under read: to read the rows without names"
-            )
 
 
 def _refuse_unlike(width: int, what: str, rows: Sequence[Row]) -> None:
@@ -266,7 +226,7 @@ def _is_data(row: Row, below: Sequence[tuple[str, ...]], width: int) -> bool:
     width = min(width, _LOOKED_AT)
     cells = [cell.strip() for cell in row.cells[:width]]
     if not below:
-        return False
+        return _is_single(row)
     kinds = kinds_of(below, width)
     typed = [(cell, kind) for cell, kind in zip(cells, kinds, strict=False) if kind is not None]
     said = [(cell, kind) for cell, kind in typed if cell and not is_marker(cell, None)]
@@ -285,6 +245,17 @@ def _is_data(row: Row, below: Sequence[tuple[str, ...]], width: int) -> bool:
             f"{odd!r} does not; declare header_row: {row.start} under read:, or header_row: 0 if there are no names"
         )
     return len(below) > 1 or len(alike) == len(cells)
+
+
+def _is_single(row: Row) -> bool:
+    """False where the only row may be names. Raises ReadingError where a figure in it may be a value."""
+    figures = [cell.strip() for cell in row.cells if _FIGURE.fullmatch(cell.strip())]
+    if figures and not _are_names(figures):
+        raise ReadingError(
+            f"line {row.start} may be the names or the only row, as {figures[0]!r} looks like a value; declare "
+            f"header_row: {row.start} under read:, or header_row: 0 if there are no names"
+        )
+    return False
 
 
 def _continues(row: Row, after: Row, below: Sequence[tuple[str, ...]], width: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ingest.kinds import shape_of
@@ -93,9 +93,42 @@ def why_shifted(row: Sequence[str], text: str, marks: Marks, kinds: Sequence[str
     left = _wrapped_cells(marks).sub("", text)
     if sum(marks.quote in cell for cell in left.split(marks.delimiter)) > 1:
         return "quotes within several cells: what stands between them may be one cell or more"
-    if marks.quote not in left or fits(["" if marks.quote in cell else cell for cell in row], kinds):
+    if marks.quote not in left or fits_but_quotes(row, marks, kinds):
         return None
     return "a quote within a cell, and other cells out of place"
+
+
+def cells_of(line: str, marks: Marks) -> list[str]:
+    """The cells of one line in which quotes within quoted cells are not doubled; none where that is not sure.
+
+    A quote closes a cell where a delimiter or the line's end follows it. One that stands first or last in a cell may
+    as well be one too many.
+    """
+    if not replace(marks, stray=False).plain:
+        return []
+    text, quote, cells, at = line.rstrip("\r\n"), marks.quote, list[str](), -1
+    closing = re.compile(rf"{re.escape(quote)}(?={re.escape(marks.delimiter)}|\Z)")
+    while at < len(text):
+        at += 1
+        if text.startswith(quote, at):
+            found = closing.search(text, at + 1)
+            inner = "" if found is None else text[at + 1 : found.start()]
+            edges = (len(inner) - len(inner.lstrip(quote)), len(inner) - len(inner.rstrip(quote)))
+            if found is None or any(count % 2 for count in edges):
+                return []
+            cells.append(inner.replace(quote * 2, quote))
+            at = found.end()
+        else:
+            stop = text.find(marks.delimiter, at)
+            stop = len(text) if stop < 0 else stop
+            cells.append(text[at:stop])
+            at = stop
+    return cells
+
+
+def fits_but_quotes(row: Sequence[str], marks: Marks, kinds: Sequence[str | None]) -> bool:
+    """Whether the cells that have no quote within are written as their columns' values are."""
+    return fits(["" if marks.quote in cell else cell for cell in row], kinds)
 
 
 def fits(row: Sequence[str], kinds: Sequence[str | None]) -> bool:
@@ -111,5 +144,7 @@ def _wrapped_cells(marks: Marks) -> re.Pattern[str]:
     """Cells within quotes, of one line or several."""
     quote, delimiter = re.escape(marks.quote), re.escape(marks.delimiter)
     cell = rf"{quote}(?:[^{quote}]|{quote}{quote})*+{quote}"
-    pattern = rf"(?:^|(?<={delimiter})|(?<={delimiter} )){cell}(?= ?(?:{delimiter}|\r|\n|\Z))"
+    # A look behind has one length
+    before = "|".join(rf"(?<={delimiter}{blanks})" for blanks in ("", "[ \t]", "[ \t]{2}", "[ \t]{3}", "[ \t]{4}"))
+    pattern = rf"(?:^[ \t]*|{before}){cell}(?=[ \t]*(?:{delimiter}|\r|\n|\Z))"
     return re.compile(pattern, re.MULTILINE)

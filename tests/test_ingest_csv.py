@@ -242,9 +242,12 @@ def test_a_row_with_a_stray_quote_is_rejected_alone_and_with_its_text(folder):
     assert [str(row[0]) for row in folder.rows()] == ["1.500", "1.500", "3.125"]
 
 
-def test_spaces_before_a_quote_are_kept_with_it(folder):
-    folder.bring('n;nom\n1; "Le Bistrot"\n2;x\n')
-    assert folder.rows()[0][1] == ' "Le Bistrot"'
+@pytest.mark.parametrize("cell", [' "Le Bistrot; bar"', '"Le Bistrot; bar"  ', '\t"Le Bistrot; bar" '])
+def test_blanks_beside_a_cell_within_quotes_are_none_of_it(folder, cell):
+    for content in (f"n;nom;v\n1;{cell};2\n2;x;3\n", f"nom;n\n{cell};1\nz;3\n", f"n;nom\n1;{cell}\n2;x\n"):
+        receipt = folder.bring(content)
+        assert receipt["rejected"] == 0
+        assert "Le Bistrot; bar" in folder.rows()[0]
 
 
 def test_a_line_feed_in_the_first_record_of_a_quoted_file_with_crlf_is_kept(folder):
@@ -282,12 +285,6 @@ def test_utf_32_is_refused(folder):
 def test_rejects_have_their_line_where_other_line_ends_stand_in_cells(folder):
     receipt = folder.bring('a;b;c\n1;"x\ry";3\n4;5\n4;5;bad\n1;2;3\n1;2;3\n', columns={"c": {"type": "integer"}})
     assert [reject["line"] for reject in receipt["rejects"]] == [4, 5]
-
-
-@pytest.mark.parametrize(("cell", "kept"), [(' "Le Bistrot"', ' "Le Bistrot"')])
-def test_spaces_before_a_quote_are_kept_in_the_first_column_too(folder, cell, kept):
-    folder.bring(f"nom;n\n{cell};1\nz;3\n")
-    assert folder.rows()[0][0] == kept
 
 
 def test_french_money_is_a_decimal(folder):

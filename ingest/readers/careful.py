@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from catalog.receipt import Reject
 from ingest.kinds import shape_of
 from ingest.marks import rows_of
-from ingest.strays import fits, why_shifted
+from ingest.strays import cells_of, fits, fits_but_quotes, why_shifted
 from ingest.table import SourceColumn, Table, lake_names
 from policies.editions import literal
 from policies.errors import ReadingError
@@ -107,7 +107,7 @@ def told(body: Body, reader: str) -> dict[str, str | int | None]:
     header, marks = body.dialect.header, body.dialect.marks
     return {
         "encoding": body.dialect.encoding,
-        "delimiter": f"{marks.delimiter} " if marks.spaced else marks.delimiter,
+        "delimiter": f"{' ' * marks.padded}{marks.delimiter}{' ' * marks.spaced}",
         "quote": marks.quote or None,
         "escape": marks.escape,
         "newline": body.dialect.newline,
@@ -183,16 +183,22 @@ def _rows(file: TextIO, again: deque[str], said: list[str], body: Body) -> Itera
                 raise csv.Error(_UNCLOSED)
             yield line
 
-    try:
-        for row in rows_of(lines(), body.dialect.marks, strict=True):
-            if len(said) > 1 and _are_rows(said, body):
-                yield "a cell that holds whole rows, so a quote too many? declare quote under read: if it is right"
-                return
-            yield row
-    except csv.Error as error:
-        said_so = str(error)
-        endless = said_so == _UNCLOSED or "unexpected end" in said_so or "larger than field limit" in said_so
-        yield _UNCLOSED if endless else f"not CSV: {error}"
+    while True:
+        try:
+            for row in rows_of(lines(), body.dialect.marks, strict=True):
+                if len(said) > 1 and _are_rows(said, body):
+                    yield "a cell that holds whole rows, so a quote too many? declare quote under read: if it is right"
+                    return
+                yield row
+        except csv.Error as error:
+            said_so = str(error)
+            endless = said_so == _UNCLOSED or "unexpected end" in said_so or "larger than field limit" in said_so
+            row = [] if endless or len(said) > 1 else cells_of(said[0], body.dialect.marks)
+            if len(row) == body.dialect.width > 1 and fits_but_quotes(row, body.dialect.marks, body.dialect.kinds):
+                yield row
+                continue
+            yield _UNCLOSED if endless else f"not CSV: {error}"
+        return
 
 
 def _judged(line: int, row: list[str], said: list[str], body: Body) -> list[str] | Reject:

@@ -1,0 +1,121 @@
+"""Where what was detected may be wrong: a file is refused, with what to declare, rather than read in a doubtful way."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from ingest.kinds import NUMBERS, kind_of
+from ingest.markers import is_marker
+from ingest.marks import Marks, rows_of
+from policies.errors import ReadingError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from catalog.model import Reading
+    from ingest.header import Header, Row
+
+_MOSTLY = 0.6
+"""So many rows show a doubt: others may be torn by what causes it."""
+_FIGURES = 2
+"""So many columns of figures show that a row of words among them is none of theirs."""
+_ROWS, _COLUMNS = 60, 500
+"""So much is looked at."""
+_FIGURE = re.compile(r"[-+]?[0-9][0-9\W_]*")
+_PAIRS = {("«", "»"), ("“", "”"), ("[", "]")}
+
+
+def refuse_doubts(header: Header, below: Sequence[Row], marks: Marks, reading: Reading) -> None:
+    """Raise ReadingError where the first rows `below` the header show that the detected dialect may be wrong."""
+    rows = [[cell.strip() for cell in row.cells[:_COLUMNS]] for row in below]
+    texts = ([] if header.row is None else [list(header.names[:_COLUMNS])]) + rows[:_ROWS]
+    if len(texts) > 2:  # noqa: PLR2004
+        if len(header.names) == 1 and header.row is not None and reading.delimiter is None:
+            _refuse_one_column([marks.delimiter.join(cells) for cells in texts], header.row)
+        if reading.quote is None:
+            _refuse_quoted([cell for cells in texts for cell in cells if cell])
+            _refuse_signs_alone(texts)
+    declared = reading.header_row is not None or reading.header_rows > 1 or reading.data_row is not None
+    if header.row is not None and not header.units and not declared:
+        _refuse_second_names(rows, [row.start for row in below[:2]])
+    _refuse_second_table(rows, [row.start for row in below])
+
+
+def _refuse_one_column(texts: Sequence[str], line: int) -> None:
+    """A sign that parts the name and most values into as many pieces may be a delimiter, but not within codes."""
+    kind = kind_of(texts[1:])
+    if kind is not None and (kind == NUMBERS or "a" not in kind):
+        return
+    for sign in dict.fromkeys(sign for sign in texts[0] if not sign.isalnum() and not sign.isspace()):
+        if sign in "\"'":
+            continue
+        widths = [len(next(rows_of([text], Marks(sign)), [])) for text in texts]
+        width, count = Counter(widths).most_common(1)[0]
+        if width == widths[0] > 2 and count >= _MOSTLY * len(widths):  # noqa: PLR2004
+            raise ReadingError(
+                f"from line {line} on, each line has {width} parts between {sign!r}: declare delimiter: {sign!r} under "
+                "read:, or delimiter: ';' if it is one column"
+            )
+
+
+def _refuse_quoted(said: Sequence[str]) -> None:
+    """Cells that nearly all stand within a sign, or two, which are no quotes here, are not what the file means."""
+    start, end = (said[0][0], said[0][-1]) if said else ("a", "a")
+    if start.isalnum() or end.isalnum() or (start != end and (start, end) not in _PAIRS):
+        return
+    if sum(len(cell) > 1 and cell[0] == start and cell[-1] == end for cell in said) >= _MOSTLY * len(said):
+        what = f"declare quote: {start!r} under read:" if start == end else "put usual quotes there in the source"
+        raise ReadingError(
+            f"the cells stand within {start} and {end}: {what}, or declare quote: '\"' if these are signs of the values"
+        )
+
+
+def _refuse_signs_alone(texts: Sequence[list[str]]) -> None:
+    """A column that holds a delimiter alone is what stands between the cells of another dialect."""
+    for place, sign in enumerate(texts[0]):
+        if sign in {";", ",", "|", ":"} and all(cells[place : place + 1] in ([sign], []) for cells in texts):
+            raise ReadingError(
+                f"column {place + 1} holds nothing but {sign!r}: declare the delimiter and the quote under read:"
+            )
+
+
+def _refuse_second_names(rows: Sequence[list[str]], lines: Sequence[int]) -> None:
+    """Different words above columns of figures, right below the names, may be names too."""
+    if len(rows) <= 3 or not _may_be_names(rows[0]) or any(map(str.isdigit, "".join(rows[0]))):  # noqa: PLR2004
+        return
+    columns = [[row[place] for row in rows[1:_ROWS] if place < len(row)] for place in range(len(rows[0]))]
+    if sum(kind_of(column) is not None for column in columns) >= _FIGURES:
+        raise ReadingError(
+            f"line {lines[0]} has words above columns of figures: declare under read: header_rows: 2 if they belong "
+            f"to the names, data_row: {lines[1]} to pass over them, or data_row: {lines[0]} if it is a row"
+        )
+
+
+def _refuse_second_table(rows: Sequence[list[str]], lines: Sequence[int]) -> None:
+    """Different words below figures may be the names of another table, where most of these columns go on otherwise."""
+    for at in range(2, len(rows) - 2):
+        if not _may_be_names(rows[at]):
+            continue
+        figures = [place for place, cell in enumerate(rows[at - 1][: len(rows[at])]) if _FIGURE.fullmatch(cell)]
+        above, after = rows[max(at - _ROWS, 0) : at], rows[at + 1 : at + _ROWS]
+        kinds = [(_kind(above, place), _kind(after, place)) for place in figures]
+        if len(figures) >= _FIGURES and sum(one not in {None, other} for one, other in kinds) * 2 >= len(figures):
+            raise ReadingError(
+                f"line {lines[at]} may be the names of another table, as the rows below it are unlike those above; "
+                "part the file in the source"
+            )
+
+
+def _may_be_names(row: Sequence[str]) -> bool:
+    """Whether every cell has letters and is no marker, and no two say the same."""
+    return (
+        all(any(map(str.isalpha, cell)) for cell in row)
+        and len(set(row)) == len(row)
+        and not any(is_marker(cell, None) for cell in row)
+    )
+
+
+def _kind(rows: Sequence[list[str]], place: int) -> str | None:
+    return kind_of([row[place] for row in rows if place < len(row)])
