@@ -18,6 +18,8 @@ _TYPICAL = 0.9
 _ENOUGH = 60
 _NUMBER = re.compile(rf"[-+]?[0-9][0-9 \u00a0\u202f]*([.,][0-9]+)?([eE][-+]?[0-9]+)?|{forms.COMMA_NUMBER}")
 
+_DIGITS, _LETTERS = re.compile(r"[0-9]+"), re.compile(r"[^\W\d_]+")
+
 
 def kinds_of(rows: Sequence[tuple[str, ...]], width: int) -> list[str | None]:
     """The shape of each column's values, where it has one."""
@@ -38,4 +40,4 @@ def shape_of(value: str) -> str:
     """`number` for numbers; else the text with letters as `a` and digits as `0`, each run as one."""
     if _NUMBER.fullmatch(value):
         return NUMBERS
-    return re.sub(r"0+", "0", re.sub(r"a+", "a", re.sub(r"[0-9]", "0", re.sub(r"[^\W\d_]", "a", value))))
+    return _DIGITS.sub("0", _LETTERS.sub("a", value))
