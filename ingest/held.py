@@ -85,6 +85,11 @@ def held_of(folder: Path) -> Held | None:
     return _read(folder / _HELD, Held)
 
 
+def refusals(folder: Path) -> Path:
+    """The list of what was refused; what is taken out of it is held again."""
+    return folder / _REFUSED
+
+
 def refusal_of(folder: Path, sha256: str, reading: str) -> Refusal | None:
     """The refusal of these bytes, read in this way, or None. Raises LakeError if the list is damaged."""
     refusals = _read(folder / _REFUSED, Refusals) or Refusals()

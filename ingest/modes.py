@@ -61,16 +61,14 @@ def join(old: Side, new: Side, *, key: tuple[str, ...], stage: Stage, spill: Pat
     with duckdb.connect() as con:
         con.execute("SET TimeZone = 'UTC'")
         con.execute("SET temp_directory = ?", [str(spill)])
-        matched = " AND ".join(f"o.{quoted(column)} = n.{quoted(column)}" for column in key)
         replaced, left = 0, f"SELECT * FROM {old.source}"  # noqa: S608
-        if key:
-            left = f"SELECT * FROM {old.source} o WHERE NOT EXISTS (SELECT 1 FROM {new.source} n WHERE {matched})"  # noqa: S608
-            (replaced,) = con.execute(
-                f"SELECT count(*) FROM {old.source} o WHERE EXISTS (SELECT 1 FROM {new.source} n WHERE {matched})"  # noqa: S608
-            ).fetchall()[0]
-        statement = f"{left} UNION ALL BY NAME SELECT * FROM {new.source}"  # noqa: S608
         try:
-            columns = _columns(con, statement, old, new)
+            columns = _columns(con, f"{left} UNION ALL BY NAME SELECT * FROM {new.source}", old, new)  # noqa: S608
+            if key:
+                same = f"EXISTS (SELECT 1 FROM {new.source} n WHERE {_matched(key, columns)})"  # noqa: S608
+                left = f"SELECT * FROM {old.source} o WHERE NOT {same}"  # noqa: S608
+                (replaced,) = con.execute(f"SELECT count(*) FROM {old.source} o WHERE {same}").fetchall()[0]  # noqa: S608
+            statement = f"{left} UNION ALL BY NAME SELECT * FROM {new.source}"  # noqa: S608
             staged = stage(lambda path: con.execute(copy_sql(statement, path)))
         except duckdb.Error as error:
             raise ReadingError(f"the rows before and the new ones are no one table: {_first(error)}") from None
@@ -79,6 +77,13 @@ def join(old: Side, new: Side, *, key: tuple[str, ...], stage: Stage, spill: Pat
         staged.discard()
         raise ReadingError(f"{old.rows} rows before, {new.rows} new, {replaced} replaced: {staged.rows} were written")
     return Joined(staged=staged, columns=columns, replaced=replaced)
+
+
+def _matched(key: tuple[str, ...], columns: tuple[ServedColumn, ...]) -> str:
+    """SQL: a row of `o` and one of `n` have one key, in the types that the keys have together."""
+    types = {column.name.casefold(): column.type for column in columns}
+    sides = [[f"CAST({side}.{quoted(column)} AS {types[column.casefold()]})" for column in key] for side in ("o", "n")]
+    return " AND ".join(f"{one} = {other}" for one, other in zip(*sides, strict=True))
 
 
 def _columns(con: duckdb.DuckDBPyConnection, statement: str, old: Side, new: Side) -> tuple[ServedColumn, ...]:

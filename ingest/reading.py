@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from catalog.receipt import Receipt
 from ingest.desk import open_desk
 from ingest.formats import tables_in
 from ingest.kept import Kept
@@ -20,14 +23,14 @@ from ingest.tableschema import read_tableschema
 from ingest.typings import Declared, Key
 from policies.document import suggest
 from policies.errors import DocumentError, ReadingError, SourceError
+from policies.model import RAW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from catalog.lab import Lab
-    from catalog.lake import Served
     from catalog.model import Resource
-    from catalog.receipt import Receipt
+    from catalog.receipt import ProvenColumn
     from ingest.before import Job
     from ingest.desk import Desk
     from ingest.review import Visit
@@ -104,19 +107,39 @@ def expected(visit: Visit, table: Table) -> Expected:
         keys = (Key(resource.key, place=f"datasets/{job.slug}.yaml: {visit.name}", required=True), *keys)
     missing = missing if resource.read.missing is None else resource.read.missing
     notes = () if schema is None else schema.notes
-    return Expected(columns={**_kept(before, visit.reading), **declared}, keys=keys, missing=missing, notes=notes)
+    return Expected(columns={**_kept(visit), **declared}, keys=keys, missing=missing, notes=notes)
 
 
-def _kept(before: tuple[Served, Receipt | None] | None, reading: str) -> dict[str, Kept]:
-    served, receipt = (None, None) if before is None else before
-    if served is None or receipt is None or receipt.reading != reading:
+def _kept(visit: Visit) -> dict[str, Kept]:
+    """The types that the columns had; where rows are added, those that the last ones have not, too."""
+    served, last = (None, None) if visit.last is None else visit.last
+    if served is None or last is None or last.reading != visit.reading:
         return {}
-    why = {column.name: column.why for column in receipt.columns}
-    beside = {column.name for column in receipt.columns if column.source_name == ""}
+    told: dict[str, ProvenColumn] = {}
+    for receipt in _receipts(visit, last):
+        told = {**{column.name: column for column in receipt.columns}, **told}
     return {
-        column.name: Kept(column.type, why.get(column.name, ""), column.name + SUFFIX in beside)
+        column.name: Kept(
+            column.type,
+            told[column.name].why if column.name in told else "",
+            f"{column.name}{SUFFIX}" in told and told[f"{column.name}{SUFFIX}"].source_name == "",
+        )
         for column in served.columns
     }
+
+
+def _receipts(visit: Visit, last: Receipt) -> Iterator[Receipt]:
+    """The receipts of all that is in the table, newest first, as far as they can be read."""
+    yield last
+    older = visit.job.lab.lake.history(visit.job.slug, RAW, visit.name)[1:] if last.mode != "snapshot" else []
+    for stored in older:
+        try:
+            receipt = Receipt.model_validate(stored)
+        except ValidationError:
+            return
+        yield receipt
+        if receipt.mode == "snapshot":
+            return
 
 
 def _declared(

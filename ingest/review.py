@@ -105,7 +105,7 @@ def dealt_with(visit: Visit) -> Outcome | None:
             status="refused",
             seconds=0,
             editions=before.rebuilt,
-            reasons=(said, *refusal.reasons),
+            reasons=(said, *refusal.reasons, f"to have them held again, take this out of {held.refusals(visit.shelf)}"),
         )
     if waiting is None or waiting.receipt is None:
         return None

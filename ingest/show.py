@@ -54,10 +54,11 @@ def review_table(waiting: Mapping[tuple[str, str], Held]) -> Sheet:
     sheet.add_column("why", overflow="fold")
     for (slug, name), held in waiting.items():
         read = held.receipt is not None
+        added = "→" if held.receipt is None or held.receipt.mode == "snapshot" else "+"
         sheet.add_row(
             Text(f"{slug}.{name}"),
             _moment(held.since),
-            f"{_count(held.rows_before)} → {_count(held.receipt.rows_out) if held.receipt is not None else '?'}",
+            f"{_count(held.rows_before)} {added} {_count(held.receipt.rows_out) if held.receipt is not None else '?'}",
             f"{len(held.columns_before)} → {len(held.columns) if read else '?'}",
             Text("\n".join(held.reasons)),
         )

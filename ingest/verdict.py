@@ -16,7 +16,7 @@ from ingest.reading import reading_id
 from ingest.run import attempt
 from ingest.sources import now
 from policies.document import suggest
-from policies.errors import UsageError
+from policies.errors import DocumentError, UsageError
 from policies.model import RAW
 
 if TYPE_CHECKING:
@@ -30,16 +30,26 @@ if TYPE_CHECKING:
 def waiting(lab: Lab, what: str | None = None) -> dict[tuple[str, str], Held]:
     """What waits for a steward, by dataset and resource: of `DATASET`, `DATASET.RESOURCE`, or all when None.
 
+    What no descriptor has any more waits for nobody.
     Raises UsageError if there is no such dataset or resource, and LakeError if what is held is damaged.
     """
     slug, name = (None, None) if what is None else named(lab, what)
     found = {}
     for path in sorted((lab.var / "held").glob("*/*/held.json")):
         place = (path.parent.parent.name, path.parent.name)
-        one = held.held_of(path.parent) if slug in {None, place[0]} and name in {None, place[1]} else None
+        asked = slug in {None, place[0]} and name in {None, place[1]} and _is_described(lab, *place)
+        one = held.held_of(path.parent) if asked else None
         if one is not None:
             found[place] = one
     return found
+
+
+def _is_described(lab: Lab, slug: str, name: str) -> bool:
+    """Whether the descriptor has the resource; one that is wrong may have it."""
+    try:
+        return slug in lab.slugs and name in lab.dataset(slug).resources
+    except DocumentError:
+        return True
 
 
 def named(lab: Lab, what: str) -> tuple[str, str | None]:

@@ -333,3 +333,116 @@ def test_a_receipt_of_what_was_never_ingested_is_an_error(folder, datalab):
     ran = datalab("receipt", "jeu")
     assert (ran.code, ran.out) == (1, "")
     assert "jeu: no receipt; ingest it first" in ran.err
+
+
+def test_all_that_differs_is_named_at_once_and_accepted_at_once(jeu):
+    outcome = refresh(jeu, "rang;name;extra\nx1;a;9\n")
+    assert list(outcome.reasons) == [
+        "the column 'nom' is gone and 'name' is new: probably renamed",
+        "the column 'montant' is gone",
+        "the column 'extra' is new",
+        "the column 'rang' was integer and is text",
+        "the rows fell from 4 to 1, by 75%: more than 50%",
+    ]
+    assert let_in(jeu).status == "ingested"
+    assert jeu.rows() == [("x1", "a", 9)]
+
+
+def test_what_is_accepted_is_what_was_held_though_the_source_has_changed_again(jeu):
+    refresh(jeu, FIRST.replace("nom", "name"))
+    jeu.table("jeu", FIRST.replace("nom", "title"))
+    assert let_in(jeu).status == "ingested"
+    assert "name" in types(jeu)
+    assert run(jeu).reasons == ("the column 'name' is gone and 'title' is new: probably renamed",)
+
+
+def test_bytes_that_cannot_be_read_take_the_place_of_what_was_held(jeu):
+    refresh(jeu, FIRST.replace("nom", "name"))
+    assert refresh(jeu, "").status == "failed"
+    assert "there is nothing to accept" in let_in(jeu).error
+    assert list((jeu.root / "var/held/jeu/t").glob("*.parquet")) == []
+    assert refresh(jeu, FIRST.replace("nom", "name")).status == "held"
+
+
+def test_a_source_that_cannot_be_asked_leaves_what_is_held(jeu):
+    refresh(jeu, FIRST.replace("nom", "name"))
+    (jeu.root / "sources/data.csv").unlink()
+    assert run(jeu).status == "failed"
+    assert let_in(jeu).status == "ingested"
+
+
+def test_a_refusal_says_how_it_is_taken_back(jeu):
+    refresh(jeu, FIRST.replace("nom", "name"))
+    refuse(jeu.lab, "jeu", by="agnès", why="coquille")
+    path = jeu.root / "var/held/jeu/t/refused.json"
+    assert run(jeu).reasons[-1] == f"to have them held again, take this out of {path}"
+    path.write_text(json.dumps({"refused": []}))
+    assert run(jeu).status == "held"
+
+
+def test_a_new_title_in_the_descriptor_does_not_hinder_accepting(jeu):
+    changed = FIRST.replace("nom", "name")
+    refresh(jeu, changed)
+    jeu.table("jeu", changed, title={"fr": "Autre"})
+    assert let_in(jeu).status == "ingested"
+
+
+def test_a_share_that_is_changed_judges_what_is_held_again(jeu):
+    few = "rang;nom;montant\n1;a;1,50\n"
+    assert refresh(jeu, few).status == "held"
+    assert refresh(jeu, few, max_drop=0.8).status == "ingested"
+    assert waiting(jeu.lab) == {}
+
+
+@pytest.mark.parametrize("gone", ["resource", "dataset"])
+def test_what_no_descriptor_has_any_more_waits_for_nobody(jeu, gone):
+    refresh(jeu, FIRST.replace("nom", "name"))
+    if gone == "resource":
+        jeu.describe("jeu", {"u": {"source": {"file": "sources/data.csv"}}})
+        with pytest.raises(UsageError, match="jeu: nothing waits for review"):
+            let_in(jeu)
+    else:
+        (jeu.root / "datasets/jeu.yaml").unlink()
+    assert waiting(jeu.lab) == {}
+
+
+def test_a_wrong_descriptor_hides_nothing_that_waits(jeu):
+    refresh(jeu, FIRST.replace("nom", "name"))
+    jeu.write("datasets/jeu.yaml", "titel: x")
+    assert list(waiting(jeu.lab)) == [("jeu", "t")]
+
+
+def test_what_is_appended_keeps_the_types_of_columns_that_the_last_rows_had_not(folder):
+    added = {"mode": "append"}
+    folder.bring(FIRST, **added)
+    assert refresh(folder, "rang;nom\n5;e\n", **added).status == "held"
+    let_in(folder)
+    assert refresh(folder, "rang;nom;montant\n6;f;1,0\n7;g;2\n", **added).status == "ingested"
+    assert [str(row[2]) for row in folder.rows()] == ["1.50", "2.25", "3.75", "4.00", "None", "1.00", "2.00"]
+
+
+def test_of_two_that_come_to_be_appended_the_second_is_seen_once_the_first_is_refused(folder, datalab):
+    added = {"mode": "append"}
+    folder.bring(FIRST, **added)
+    refresh(folder, "rang;nom\n5;e\n", **added)
+    outcome = refresh(folder, "rang;nom\n6;f\n7;g\n", **added)
+    assert outcome.reasons == (
+        "newer bytes came: accept or refuse those that wait, first",
+        "the column 'montant' is gone",
+    )
+    assert waiting(folder.lab)["jeu", "t"].receipt.rows_out == 1
+    refuse(folder.lab, "jeu", by="agnès", why="doublon")
+    assert run(folder).reasons == ("the column 'montant' is gone",)
+    assert "4 + 2" in datalab("review").out
+    let_in(folder)
+    assert folder.rows(columns="rang") == [(1,), (2,), (3,), (4,), (6,), (7,)]
+    assert refresh(folder, "rang;nom\n5;e\n", **added).status == "refused"
+
+
+def test_a_key_that_was_retyped_still_finds_the_rows_that_it_replaces(folder):
+    merged = {"mode": "merge", "key": ["rang"]}
+    folder.bring(FIRST, **merged)
+    outcome = refresh(folder, "rang;nom;montant\n2;B;2,00\nx5;e;1,00\n", **merged)
+    assert outcome.reasons == ("the column 'rang' was integer and is text",)
+    assert let_in(folder).status == "ingested"
+    assert sorted(folder.rows(columns="rang, nom")) == [("1", "a"), ("2", "B"), ("3", "c"), ("4", "d"), ("x5", "e")]
