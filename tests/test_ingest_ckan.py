@@ -131,6 +131,8 @@ def test_rows_that_change_as_they_are_read_are_read_again(api, tmp_path, monkeyp
     [
         (Portal(3, total=4), "there are 4 records, and 3 came"),
         (Portal(3, total_was_estimated=True), "only estimates how many rows"),
+        (Portal(3, records=[{"_id": {"n": 1}}]), "a row has no number as its _id"),
+        (Portal(3, records=None), "there are 3 records, and 0 came"),
         (lambda _: {"success": False, "error": {"message": "non"}}, "the portal refuses: non"),
         (lambda _: Said(b"<!DOCTYPE html><title>Portail"), "expected JSON, found an HTML page"),
         (lambda _: {"success": True, "result": []}, "expected a resource of CKAN"),
@@ -142,9 +144,11 @@ def test_a_portal_that_answers_otherwise_is_an_error(api, tmp_path, answer, said
         fetch_ckan(CkanSource(ckan=api.url, resource="r", datastore=True), tmp_path, SETTINGS)
 
 
-@pytest.mark.parametrize("url", ["donnees.csv", "file:///etc/passwd", "http://a:b@example.org/x.csv", ""])
+@pytest.mark.parametrize(
+    "url", ["donnees.csv", "file:///etc/passwd", "http://a:b@example.org/x.csv", "http://\ud800", ""]
+)
 def test_a_resource_whose_address_is_none_is_an_error(api, tmp_path, url):
-    api.answer = lambda _: {"success": True, "result": {"id": "r", "url": url}}
+    api.answer = lambda _: Said(json.dumps({"success": True, "result": {"id": "r", "url": url}}).encode())
     with pytest.raises(SourceError, match="is no web address"):
         fetch_ckan(CkanSource(ckan=api.url, resource="r"), tmp_path, SETTINGS)
 

@@ -38,3 +38,10 @@ def test_pages_that_are_all_the_same_are_an_error(mapserver, tmp_path):
     with pytest.raises(SourceError, match="pages 1 and 2 are the same, 3 times; say a larger size"):
         fetched(mapserver.landing, tmp_path, size=2)
     assert len(json.loads(fetched(mapserver.landing, tmp_path))["features"]) == 5
+
+
+@pytest.mark.parametrize("links", [5, True, {"rel": "items"}, ["x"], [{"rel": "items"}]])
+def test_links_that_are_none_are_an_error_with_the_collections_name(api, tmp_path, links):
+    api.answer = lambda _: {"links": links, "collections": [{"id": "communes", "links": links}]}
+    with pytest.raises(SourceError, match="the collection 'communes' has no items"):
+        fetched(api.url, tmp_path)

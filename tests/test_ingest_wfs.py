@@ -215,6 +215,14 @@ def test_what_a_service_answers_otherwise_is_an_error(api, bring, changes, said)
         bring()
 
 
+def test_coordinates_that_are_none_are_left_to_the_reader(api, bring, bring_gml):
+    api.answer = server = GeoServer()
+    server.features[0]["geometry"]["coordinates"] = {"x": 1}
+    assert len(bring()["features"]) == 3
+    broken = feature(1, "urn:ogc:def:crs:EPSG::4326", "49.4.1 1.1")
+    assert broken in bring_gml(gml(f"<gml:featureMember>{broken}</gml:featureMember>"))
+
+
 def test_a_feature_that_comes_twice_is_an_error(api, bring):
     api.answer = server = GeoServer()
     server.features[2]["id"] = "gares.1"

@@ -76,7 +76,9 @@ class _Asking:
         result = self._succeeded(url, content)["result"]
         if result.get("total_was_estimated"):
             raise SourceError(f"{url}: the portal only estimates how many rows there are; take the file instead")
-        ids = [row.get("_id") for row in result["records"]]
+        ids = [row.get("_id") for row in result["records"] or ()]
+        if not all(isinstance(one, str) for one in ids):
+            raise SourceError(f"{url}: a row has no number as its _id; take the file instead: without `datastore`")
         if before:
             if not ids or ids[0] != self._last_id:
                 raise ChangedError(f"the row {before}, with _id {self._last_id}, has moved")

@@ -37,6 +37,9 @@ def cut(body: bytes, path: str, url: str) -> tuple[Any, list[str]]:
         if key not in listed:
             raise SourceError(f"{url}: the answer has no {key!r}; {suggest(key, list(listed))}; see `records`")
         listed = listed[key]
+    at = _start(text, keys)
+    if at is None:
+        raise SourceError(f"{url}: one of the keys {path!r} stands twice in an object; tell the API's publisher")
     if listed is None:
         return content, []
     if not isinstance(listed, list):
@@ -44,9 +47,7 @@ def cut(body: bytes, path: str, url: str) -> tuple[Any, list[str]]:
     for number, record in enumerate(listed, start=1):
         if not isinstance(record, dict):
             raise SourceError(f"{url}: expected a list of objects, but the one at place {number} is {_kind(record)}")
-    found = [text[start:end] for start, end in _elements(text, _start(text, keys))]
-    if len(found) != len(listed):
-        raise SourceError(f"{url}: one of the keys {path!r} stands twice in an object; tell the API's publisher")
+    found = [text[start:end] for start, end in _elements(text, at)]
     # A line end in JSON stands only between values: within a text it is written \n
     return content, [record.translate(_LINE_ENDS) for record in found]
 
@@ -92,11 +93,14 @@ def _end(text: str, at: int) -> int:
     return _DECODER.raw_decode(text, at)[1]
 
 
-def _start(text: str, keys: list[str]) -> int:
-    """Where the value at `keys` starts, in a text that is known to have it."""
+def _start(text: str, keys: list[str]) -> int | None:
+    """Where the value at `keys` starts, in a text that is known to have it; None if there are several."""
     at = _after(text, 0)
     for key in keys:
-        at = next(value for name, _, value in _members(text, at) if name == key)
+        values = [value for name, _, value in _members(text, at) if name == key]
+        if len(values) > 1:
+            return None
+        at = values[0]
     return at
 
 

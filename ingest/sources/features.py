@@ -112,7 +112,8 @@ class _Asking:
 def _link(content: Any, relations: tuple[str, ...], kind: str) -> str | None:
     """The address of the link of that relation; of several, the one to that media type, and never to a page."""
     links = content.get("links") if isinstance(content, dict) else None
-    found = [one for one in links or () if isinstance(one, dict) and one.get("rel") in relations and one.get("href")]
+    listed = links if isinstance(links, list) else []
+    found = [one for one in listed if isinstance(one, dict) and one.get("rel") in relations and one.get("href")]
     found = [one for one in found if "html" not in str(one.get("type"))]
     found.sort(key=lambda one: one.get("type") != kind)
     return str(found[0]["href"]) if found else None

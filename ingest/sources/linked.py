@@ -32,7 +32,7 @@ def fetch_linked(
     try:
         same = same_server(httpx.URL(portal), httpx.URL(url))
         source = HttpSource.model_validate({"url": url, "authorization": secret_name if same else None})
-    except (ValidationError, httpx.InvalidURL):
+    except (ValidationError, httpx.InvalidURL, UnicodeError):
         raise SourceError(
             f"{portal}: the resource's address {url[:200]!r} is no web address; tell its publisher"
         ) from None

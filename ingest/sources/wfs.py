@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _OURS = {"service", "request", "version", "acceptversions", "typename", "typenames", "outputformat", "srsname"}
 """Parameters of an address that was copied from a browser, which are set here."""
 _DEGREES = ("OGC:CRS84", "EPSG:4326")
-_NUMBER = r"([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)"
+_NUMBER = r"([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)"
 _POSITION = re.compile(rf"<(?:\w+:)?(?:pos|posList|coordinates)\b[^>]*>\s*{_NUMBER}[\s,]+{_NUMBER}")
 _SRS_NAME = re.compile(r"""(\bsrsName=)["']([^"']*)["']""")
 _HEAD = 1000
@@ -201,5 +201,5 @@ def _first_position(feature: dict[str, Any]) -> tuple[float, float] | None:
         part = part[0]
     try:
         return float(part[0]), float(part[1])
-    except (TypeError, ValueError, IndexError):
+    except (TypeError, ValueError, LookupError):
         return None
