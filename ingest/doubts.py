@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from ingest.kinds import NUMBERS, kind_of
+from ingest.kinds import NUMBERS, kind_of, shape_of
 from ingest.markers import is_marker
 from ingest.marks import Marks, rows_of
 from policies.errors import ReadingError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _MOSTLY = 0.6
 """So many rows show a doubt: others may be torn by what causes it."""
+_HARDLY = 0.1
 _FIGURES = 2
 """So many columns of figures show that a row of words among them is none of theirs."""
 _ROWS, _COLUMNS = 60, 500
@@ -100,8 +101,7 @@ def _refuse_second_table(rows: Sequence[list[str]], lines: Sequence[int]) -> Non
             continue
         figures = [place for place, cell in enumerate(rows[at - 1][: len(rows[at])]) if _FIGURE.fullmatch(cell)]
         above, after = rows[max(at - _ROWS, 0) : at], rows[at + 1 : at + _ROWS]
-        kinds = [(_kind(above, place), _kind(after, place)) for place in figures]
-        if len(figures) >= _FIGURES and sum(one not in {None, other} for one, other in kinds) * 2 >= len(figures):
+        if len(figures) >= _FIGURES and sum(_is_gone(above, after, place) for place in figures) * 2 >= len(figures):
             raise ReadingError(
                 f"line {lines[at]} may be the names of another table, as the rows below it are unlike those above; "
                 "part the file in the source"
@@ -117,5 +117,8 @@ def _may_be_names(row: Sequence[str]) -> bool:
     )
 
 
-def _kind(rows: Sequence[list[str]], place: int) -> str | None:
-    return kind_of([row[place] for row in rows if place < len(row)])
+def _is_gone(above: Sequence[list[str]], after: Sequence[list[str]], place: int) -> bool:
+    """Whether hardly any cell of a column is written as nearly all are above."""
+    kind = kind_of([row[place] for row in above if place < len(row)])
+    shapes = [shape_of(row[place]) for row in after if place < len(row)]
+    return kind is not None and shapes.count(kind) <= _HARDLY * len(shapes)

@@ -193,8 +193,10 @@ def test_rejects_have_the_line_they_stand_on_whatever_the_line_ends(folder, end)
 
 
 def test_a_delimiter_at_the_end_of_every_row_of_data_is_no_column(folder):
-    folder.bring("code;nom;ville\n1;a;X;\n2;b;Y;\n3;c;Z;\n")
+    receipt = folder.bring("code;nom;ville\n1;a;X;\n2;b;Y;\n3;c;Z;\n")
     assert folder.rows() == [("1", "a", "X"), ("2", "b", "Y"), ("3", "c", "Z")]
+    assert receipt["dialect"]["row_ends"] == "a delimiter that is no cell"
+    assert "row_ends" not in folder.bring("code;nom;ville\n1;a;X\n2;b;Y\n3;c;\n")["dialect"]
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,7 @@ def told(body: Body, reader: str) -> dict[str, str | int | None]:
         "data_row": header.first,
         **({"footer_rows": len(body.notes)} if body.notes else {}),
         **({"header": " | ".join(header.written)} if header.written else {}),
+        **({"row_ends": "a delimiter that is no cell"} if body.dialect.ends.delimited else {}),
         **({"units": " | ".join(header.units)} if header.units else {}),
         **({"above": "\n".join(header.above)} if header.above else {}),
         "reader": reader,
