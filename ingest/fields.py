@@ -138,6 +138,8 @@ def _constrained(
     texts: list[Check] = []
     values: list[Check | Bound] = []
     for name, said in constraints.items():
+        if name in {"type", "format"}:
+            raise DocumentError(f"{place}: {name} stands in constraints, where it says nothing; write it beside them")
         if name not in _CONSTRAINTS:
             known = suggest(name, list(_CONSTRAINTS))
             raise DocumentError(f"{place}: the constraint {name!r} is not checked here; {known}")

@@ -52,23 +52,23 @@ def together(parts: list[tuple[str, Table]]) -> Table:
 
 def files_of(table: Table, rows: Sequence[int]) -> list[str]:
     """The names of the files of rows, by their numbers, ascending; none where the table is of one file."""
-    return [name for name, _ in _places(list(table.parts), rows)] if table.parts else []
+    return [name for name, _ in _places(table.parts, rows)] if table.parts else []
 
 
 def with_files(proven: Proven) -> list[Reject]:
     """The rejects; those that break what is declared, of which the pass knows only the line, with their file too."""
-    statement = refused_sql(proven.table, proven.typings) if proven.table.parts and proven.rejects else None
+    table, demanding = proven.table, [one for one in proven.typings if one.declared or one.checks]
+    statement = refused_sql(table, demanding) if table.parts and proven.rejects else None
     if statement is None:
         return list(proven.rejects)
-    refused = sorted(proven.table.con.execute(statement).fetchall())
-    unnamed, named = set(), []
-    for (name, line), (_, reason, text) in zip(
-        _places(list(proven.table.parts), [row[0] for row in refused]), refused, strict=True
-    ):
-        unnamed.add((line, reason, text))
-        named.append(_named(name, Reject(line=line, reason=reason, text=text)))
-    kept = [reject for reject in proven.rejects if (reject.line, reject.reason, reject.text) not in unnamed]
-    return sorted([*kept, *named], key=lambda reject: reject.line)
+    refused = sorted(table.con.execute(statement).fetchall())
+    names: dict[tuple[int, str], list[str]] = {}
+    for (name, line), (_, reason, _) in zip(_places(table.parts, [row[0] for row in refused]), refused, strict=True):
+        names.setdefault((line, reason), []).append(name)
+    return [
+        _named(found.pop(0), reject) if (found := names.get((reject.line, reject.reason))) else reject
+        for reject in proven.rejects
+    ]
 
 
 def hashed(fetched: Fetched) -> tuple[ReadFile, ...]:

@@ -13,10 +13,14 @@ from ingest.typings import Declared, Key
 from policies.errors import DocumentError, ReadingError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from ingest.table import SourceColumn
+
+
+_BEYOND = ("arrayItem", "custom_checks")
+"""What frictionless-py and Validata understand besides the specification."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +59,25 @@ def read_tableschema(path: Path, columns: tuple[SourceColumn, ...]) -> Schema:
         elif needed:
             raise ReadingError(f"{path}: the schema requires the column {name!r}; the file has {', '.join(by_source)}")
     there = [key for key in keys if all(name in by_source for name in key.columns)]
-    absent = [repr(name) for name in names if name not in by_source]
     return Schema(
         columns=found,
         keys=tuple(Key(tuple(by_source[name] for name in one.columns), one.place, one.required) for one in there),
         missing=missing or None,
-        notes=(f"fields of {path.name} that the file has not: {', '.join(absent)}",) if absent else (),
+        notes=tuple(_notes(path, schema, fields, by_source)),
     )
+
+
+def _notes(
+    path: Path, schema: dict[str, Any], fields: list[dict[str, Any]], by_source: Mapping[str, str]
+) -> Iterator[str]:
+    """What says nothing of this file, and what other tools add to the specification and is not checked here."""
+    absent = [repr(field["name"]) for field in fields if field["name"] not in by_source]
+    if absent:
+        yield f"fields of {path.name} that the file has not: {', '.join(absent)}"
+    beyond = [f"{name} of the field {field['name']!r}" for field in fields for name in _BEYOND if field.get(name)]
+    beyond += [name for name in _BEYOND if schema.get(name)]
+    if beyond:
+        yield f"of {path.name} this is not checked: {', '.join(beyond)}"
 
 
 def _by_source(path: Path, columns: tuple[SourceColumn, ...], names: list[str]) -> dict[str, str]:

@@ -239,3 +239,15 @@ def test_a_receipt_shows_each_file(folder, several, datalab):
     told = datalab("receipt", "jeu").out
     assert "sources/in/1.csv: in before, sha256 " in told
     assert "sources/in/3.csv: 3 in, 1 rejected, sha256 " in told
+
+
+def test_rejects_of_many_columns_name_their_file_too(folder, several):
+    names = ";".join(["n", *(f"c{number}" for number in range(1100))])
+    rest = ";1" * 1100
+    files = {f"{one}.csv": f"{names}\n{cell}{rest}\n3{rest}\n4{rest}\n" for one, cell in (("1", "é"), ("2", "é"))}
+    receipt = several(files, columns={"n": {"type": "integer"}})
+    assert isinstance(receipt, dict), receipt
+    assert [(reject["line"], reject["reason"]) for reject in receipt["rejects"]] == [
+        (2, "sources/in/1.csv: n: expected integer, found é"),
+        (2, "sources/in/2.csv: n: expected integer, found é"),
+    ]

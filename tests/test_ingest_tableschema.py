@@ -257,6 +257,10 @@ def test_constraints_hold_where_the_file_itself_has_types(folder):
         ({"constraints": {"enum": ["a", None]}}, "enum is ['a', None]; expected a list of values"),
         ({"type": "object", "constraints": {"enum": ["{}"]}}, "enum of a object is not checked here"),
         ({"constraints": ["required"]}, "constraints is ['required']; expected an object"),
+        (
+            {"constraints": {"format": "uri"}},
+            "format stands in constraints, where it says nothing; write it beside them",
+        ),
         ({"required": True}, "required stands beside the type, where it says nothing"),
         ({"constraints": {"pattern": "(?=a)"}}, "the pattern '(?=a)' cannot be checked here"),
         ({"constraints": {"pattern": "(a)\\1"}}, "references back are not there"),
@@ -426,3 +430,40 @@ def test_a_field_that_may_be_two_columns_or_stands_twice_is_an_error(folder):
 def test_missing_values_that_are_no_texts_are_an_error(folder):
     told = bring(folder, "a;b\n1;2\n", {"name": "a"}, missingValues=[{"value": "-", "label": "x"}])
     assert "missingValues is [{'value': '-', 'label': 'x'}]; expected a list of texts" in told
+
+
+def test_what_other_tools_add_to_a_schema_is_told_as_not_checked(folder):
+    fields = {"name": "a"}, {"name": "b", "arrayItem": {"type": "string"}}
+    checks = [{"name": "french-siret-value", "params": {"column": "a"}}]
+    notes = bring(folder, "a;b\n1;2\n", *fields, custom_checks=checks)["notes"]
+    assert notes == ["of schema.json this is not checked: arrayItem of the field 'b', custom_checks"]
+
+
+def test_a_schema_such_as_france_publishes_is_enforced_on_each_row(folder):
+    """Of the kinds of fields that stand on schema.data.gouv.fr: patterns, booleans in many words, positions, hours."""
+    words = {
+        "trueValues": ["true", "TRUE", "1", "vrai", "VRAI"],
+        "falseValues": ["false", "FALSE", "0", "faux", "FAUX"],
+    }
+    needed = {"constraints": {"required": True}}
+    several = "(?:(?:^|,)(^FR[A-Z0-9]{4,33}$|Non concerné))+$"
+    fields = [
+        {"name": "id", "constraints": {"required": True, "unique": True, "pattern": several}},
+        {"name": "insee", "constraints": {"required": True, "pattern": "^([013-9]\\d|2[AB1-9])\\d{3}$"}},
+        {"name": "xy", "type": "geopoint", "format": "array", **needed},
+        {"name": "nb", "type": "integer", "constraints": {"required": True, "minimum": 0}},
+        {"name": "gratuit", "type": "boolean", **words, **needed},
+        {"name": "horaires", "constraints": {"pattern": "(.*?)((\\d{1,2}:\\d{2})-(\\d{1,2}:\\d{2})|24/7)"}},
+        {"name": "service", "type": "date", "format": "%Y-%m-%d", **needed},
+        {"name": "contact", "format": "email", **needed},
+    ]
+    good = ["FRA68P1", "76540", "[1.0993,49.4431]", "2", "VRAI", "Mo-Fr 08:00-12:00", "2021-12-30", "a@ville.fr"]
+    bad = {1: "7654", 2: "[1.09]", 3: "-1", 4: "oui", 5: "le jour", 6: "30/12/2021", 7: "a@"}
+    names = [field["name"] for field in fields]
+    rows = [names, good, *([f"FRA68P{number}", *good[1:]] for number in range(2, 9))]
+    for column, cell in bad.items():
+        rows.append([f"FRA69P{column}", *good[1:column], cell, *good[column + 1 :]])
+    text = "".join("|".join(row) + "\n" for row in rows)
+    receipt = bring(folder, text, *fields, read={"delimiter": "|"}, missingValues=[""])
+    assert [reason.partition(":")[0] for _, reason in rejected(receipt)] == [names[column] for column in bad]
+    assert [column["type"] for column in receipt["columns"][2:7]] == ["text", "integer", "boolean", "text", "date"]
