@@ -120,6 +120,13 @@ def test_an_export_that_is_cut_at_a_record_is_seen(api, bring, form, fields):
         bring()
 
 
+def test_an_export_with_half_a_character_is_an_error(api, bring):
+    api.answer = portal = Portal(fields=[SHAPES])
+    portal.exports["geojson"] = portal.exports["geojson"].replace(b'"Feature"', b'"\\ud800"', 1)
+    with pytest.raises(SourceError, match="the export is not whole"):
+        bring()
+
+
 @pytest.mark.parametrize(
     ("said", "message"),
     [

@@ -93,7 +93,7 @@ def _count(path: Path, export: str, url: str) -> int:
         if export == "geojson":
             with path.open("rb") as file:
                 return sum(1 for _ in ijson.items(file, "features.item"))
-    except (pa.ArrowException, ijson.JSONError) as error:
+    except (pa.ArrowException, ijson.JSONError, OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{url}: the export is not whole: {error}; try again") from None
     with path.open("rb") as file:
         return sum(not line.isspace() for line in file)
