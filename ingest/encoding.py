@@ -6,10 +6,7 @@ import codecs
 import itertools
 import re
 from collections import Counter
-from functools import lru_cache
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from policies.errors import ReadingError
 
@@ -46,7 +43,7 @@ def detect_encoding(path: Path, *, sure: bool = True) -> str:
     if marked is not None:
         return marked
     if not sure and path.stat().st_size > LARGE:
-        if all(_is_utf8(window) for window in _windows(path)):
+        if all(_is_utf8(window) for window in windows(path)):
             return "utf-8"
     elif _is_all_utf8(path):
         return "utf-8"
@@ -61,23 +58,6 @@ def detect_encoding(path: Path, *, sure: bool = True) -> str:
 def may_break(encoding: str) -> bool:
     """Whether bytes that the encoding does not know are those of single rows, which are rejected."""
     return codecs.lookup(encoding).name in {"utf-8", "utf-8-sig", "cp1252"}
-
-
-def high_bytes(path: Path) -> frozenset[int]:
-    """Which bytes past ASCII the file has."""
-    state = path.stat()
-    return _high_bytes(path, state.st_size, state.st_mtime_ns)
-
-
-@lru_cache(maxsize=1)
-def _high_bytes(path: Path, _size: int, _changed: int) -> frozenset[int]:
-    """Asked for more than once of a file that is read again."""
-    counts = np.zeros(256, np.int64)
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            text = np.frombuffer(chunk, np.uint8)
-            counts += np.bincount(text[text >= _PAST_ASCII], minlength=256)
-    return frozenset(np.flatnonzero(counts).tolist())
 
 
 def _refuse_ebcdic(path: Path) -> None:
@@ -100,7 +80,7 @@ def _unmarked_utf16(start: bytes) -> str | None:
     return "utf-16-be" if half > 0 and high > half * 0.5 and low == 0 else None
 
 
-def _windows(path: Path) -> Iterator[bytes]:
+def windows(path: Path) -> Iterator[bytes]:
     """Pieces from all over the file, the first of them its start."""
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -152,7 +132,7 @@ def nul_line(path: Path, encoding: str = "latin-1") -> int:
 def _utf8_sequences(path: Path) -> tuple[int, int]:
     """How many sequences past ASCII are no UTF-8, and how many are, in windows of the file."""
     broken = signs = 0
-    for window in _windows(path):
+    for window in windows(path):
         text = window.decode("utf-8", errors="replace")
         broken += text.count("\ufffd")
         signs += len(text) - len(text.encode("ascii", errors="ignore"))

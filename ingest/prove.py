@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from catalog.lake import ServedColumn, StagedTable
 from catalog.receipt import ProvenColumn, Reject
@@ -208,7 +210,7 @@ def _proven(
     for typing in typings:
         name = typing.column.name
         word, why = _meaning(table.con, typing, staged, seen.get(name))
-        markers = {} if typing.marker is None else _markers(table.con, typing.marker, staged)
+        markers = {} if typing.marker is None else _markers(typing.marker, staged)
         served.append(ServedColumn(name=name, type=typing.sql_type))
         columns.append(
             ProvenColumn(
@@ -263,13 +265,12 @@ def _meaning(
     return _word(typing), typing.semantic.broken(broken, example)
 
 
-def _markers(con: duckdb.DuckDBPyConnection, name: str, staged: StagedTable) -> dict[str, int]:
+def _markers(name: str, staged: StagedTable) -> dict[str, int]:
     """How often each marker stands in a column of markers, the most frequent first."""
-    found = con.execute(
-        f"SELECT {quoted(name)}, count(*) FROM read_parquet({literal(staged.path)}) "  # noqa: S608
-        f"WHERE {quoted(name)} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
-    ).fetchall()
-    return dict(found)
+    with pq.ParquetFile(staged.path) as file:
+        found = pc.value_counts(file.read([name]).column(0).drop_null()).to_pylist()
+    counts = {one["values"]: one["counts"] for one in found}
+    return dict(sorted(counts.items(), key=lambda one: (-one[1], one[0])))
 
 
 def _word(typing: Typing) -> str:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from catalog.receipt import Reject
 from ingest.dialect import detect
-from ingest.encoding import LARGE, high_bytes, may_break, nul_line
+from ingest.encoding import LARGE, may_break, nul_line
+from ingest.latin import is_latin
 from ingest.notes import notes_below
 from ingest.readers.careful import MAX_RECORD, SHOWN, Body, columns_of, lines_of, read_carefully, told, unknown_byte
 from ingest.readers.records import count_records
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from ingest.dialect import Dialect
     from ingest.table import Tables
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
+"""More at once is slower: it is more than the processor keeps near."""
 _BUFFER = MAX_RECORD + 2**20  # by default the engine takes 16 times the longest line, for each thread
 _WIDE = 1000
 """The engine takes 32 KiB a column at each step: a table of more columns is written by the careful reader first."""
@@ -106,7 +108,7 @@ def _body(path: Path, dialect: Dialect, desk: Desk, *, native: bool) -> Body:
         skip = dialect.first_line - 1
         if dialect.encoding == "utf-8" or (dialect.encoding == "utf-8-sig" and skip > 0):
             return Body(path, skip, 1, dialect)
-        if native and _is_latin(path, dialect.encoding):
+        if native and is_latin(path, dialect.encoding):
             return Body(path, skip, 1, dialect, latin=True)
     copy = desk.path("utf-8.csv")
     # A byte that the encoding does not know stands as it is in the copy, where it is no UTF-8: its row is rejected
@@ -117,15 +119,16 @@ def _body(path: Path, dialect: Dialect, desk: Desk, *, native: bool) -> Body:
         with path.open("rb") as source, copy.open("wb") as target:
             for chunk in iter(lambda: source.read(_CHUNK), b""):
                 text = decoder.decode(chunk)
-                if "\0" in text:
+                while left > 0 and (found := re.search(r"\r\n|\r(?!$)|\n", text)):
+                    text, left = text[found.end() :], left - 1
+                written = text.encode(errors=errors)
+                if b"\0" in written:
                     line = nul_line(path, dialect.encoding)
                     raise ReadingError(
                         f"{path}: a NUL byte on line {line}: this is no text file, or in no such encoding"
                     )
-                while left > 0 and (found := re.search(r"\r\n|\r(?!$)|\n", text)):
-                    text, left = text[found.end() :], left - 1
                 if left == 0:
-                    target.write(text.encode(errors=errors))
+                    target.write(written)
             target.write(decoder.decode(b"", final=True).encode(errors=errors))
     except UnicodeError as error:
         raise ReadingError(f"{path}: cannot be read as {dialect.encoding}: {error}; declare another encoding") from None
@@ -135,20 +138,7 @@ def _body(path: Path, dialect: Dialect, desk: Desk, *, native: bool) -> Body:
 def _ends_in_lf(path: Path) -> bool:
     """Whether the first line, and so presumably all, end in LF or CR LF, not in CR alone."""
     with path.open("rb") as file:
-        return b"\r" not in file.readline(_CHUNK).rstrip(b"\r\n")
-
-
-def _is_latin(path: Path, encoding: str) -> bool:
-    """Whether the file's bytes mean in its encoding what they mean in ISO 8859-1, which the engine reads by itself.
-
-    Windows-1252 has other signs from 0x80 to 0x9F, and few files have those.
-    """
-    high = bytes(high_bytes(path))
-    try:
-        text = high.decode(encoding)
-    except (UnicodeDecodeError, LookupError):
-        return False
-    return text == high.decode("latin-1") and not any(0x80 <= sign < 0xA0 for sign in high)  # noqa: PLR2004
+        return b"\r" not in file.readline(MAX_RECORD).rstrip(b"\r\n")
 
 
 def _fast(body: Body, records: Callable[[], int], desk: Desk, careful: Callable[[], Table], *, doubtful: bool) -> Table:
@@ -181,6 +171,8 @@ def _stored_rejects(body: Body, con: duckdb.DuckDBPyConnection, *, doubtful: boo
     Raises UnsureError when one is for its quotes: where the engine loses its way among quotes and line ends, it also
     rejects rows that are right. In a `doubtful` reading any row is one too many.
     """
+    if not con.execute("SELECT 1 FROM reject_errors LIMIT 1").fetchall():
+        return [*body.notes]  # what is asked below takes longer than a small file's whole proof
     stored = con.execute(
         "SELECT line_byte_position, min(error_message), any_value(csv_line), "
         "bool_or(error_type = 'INVALID ENCODING'), bool_or(error_type = 'UNQUOTED VALUE') "

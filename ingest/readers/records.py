@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Places = NDArray[np.intp]
     Bytes = NDArray[np.uint8]
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 20
 _CR, _LF = b"\r\n"
 _SPACE, _TAB = b" \t"
 _SPACES = b" \t"

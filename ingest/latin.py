@@ -1,0 +1,44 @@
+"""Whether a text in a one-byte encoding is ISO 8859-1 as well, which the engine reads by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ingest.encoding import windows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_CHUNK = 1 << 18
+_CONTROLS = frozenset(range(0x80, 0xA0))
+"""What ISO 8859-1 means by these is nothing that a text has."""
+
+
+def is_latin(path: Path, encoding: str) -> bool:
+    """Whether the file's bytes mean in its encoding what they mean in ISO 8859-1.
+
+    Windows-1252 has signs such as € and ’ from 0x80 to 0x9F: few files have those, and most that do have many.
+    """
+    others = np.array([_means_another(byte, encoding) for byte in range(256)])
+    if others[:0x80].any():
+        return False
+    first, last = np.flatnonzero(others)[[0, -1]].astype(np.uint8)
+
+    def has_others(text: bytes) -> bool:
+        signs = np.frombuffer(text, np.uint8)
+        near = signs - first <= last - first
+        return bool(near.any() and others[signs[near]].any())
+
+    if any(map(has_others, windows(path))):
+        return False
+    with path.open("rb") as file:
+        return not any(map(has_others, iter(lambda: file.read(_CHUNK), b"")))
+
+
+def _means_another(byte: int, encoding: str) -> bool:
+    try:
+        return byte in _CONTROLS or bytes([byte]).decode(encoding) != chr(byte)
+    except UnicodeDecodeError:
+        return True
