@@ -120,9 +120,16 @@ def test_an_export_that_is_cut_at_a_record_is_seen(api, bring, form, fields):
         bring()
 
 
+def test_an_export_of_100_000_levels_is_an_error_before_it_fills_the_memory(api, bring):
+    api.answer = portal = Portal(fields=[SHAPES])
+    portal.exports["geojson"] = b'{"type": "FeatureCollection", "features": [' + b"[" * 100_000
+    with pytest.raises(SourceError, match="nested more than 200 levels deep"):
+        bring()
+
+
 def test_an_export_with_half_a_character_is_an_error(api, bring):
     api.answer = portal = Portal(fields=[SHAPES])
-    portal.exports["geojson"] = portal.exports["geojson"].replace(b'"Feature"', b'"\\ud800"', 1)
+    portal.exports["geojson"] = portal.exports["geojson"].replace(b'"Feature"', b'"\\udc00"', 1)
     with pytest.raises(SourceError, match="the export is not whole"):
         bring()
 

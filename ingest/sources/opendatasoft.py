@@ -23,6 +23,7 @@ from policies.errors import SourceError
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import BinaryIO
 
     from catalog.model import Format
     from catalog.sources import OpendatasoftSource
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _FORMATS: dict[str, Format] = {"jsonl": "ndjson", "geojson": "geojson", "parquet": "parquet"}
 _TRIES = 3
+_DEEPEST = 200
 
 
 def fetch_opendatasoft(source: OpendatasoftSource, cache: Path, settings: IngestSettings) -> Fetched:
@@ -92,8 +94,24 @@ def _count(path: Path, export: str, url: str) -> int:
             return int(pq.read_metadata(path).num_rows)
         if export == "geojson":
             with path.open("rb") as file:
-                return sum(1 for _ in ijson.items(file, "features.item"))
+                return _features(file, url)
     except (pa.ArrowException, ijson.JSONError, OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{url}: the export is not whole: {error}; try again") from None
     with path.open("rb") as file:
         return sum(not line.isspace() for line in file)
+
+
+def _features(file: BinaryIO, url: str) -> int:
+    """How many features a collection has. By events: ijson's items keep the whole path of each, however deep."""
+    count = depth = 0
+    key = None
+    for event, value in ijson.basic_parse(file, use_float=True):
+        if event == "map_key":
+            key = value if depth == 1 else key
+            continue
+        count += depth == 2 and key == "features" and event not in {"end_array", "end_map"}  # noqa: PLR2004  in the list
+        depth += event in {"start_map", "start_array"}
+        depth -= event in {"end_map", "end_array"}
+        if depth > _DEEPEST:
+            raise SourceError(f"{url}: nested more than {_DEEPEST} levels deep; that is no geodata")
+    return count
