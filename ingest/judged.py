@@ -44,7 +44,7 @@ def judged(proven: Proven, expected: Expected, stage: Stage) -> Proven:
         tests = list(_tests(proven.typings, said))
         if not tests and not keys:
             return proven
-        count = _left_out(proven, tests, keys)
+        count = _left_out(proven, tests, [_keyless_sql(proven, key, expected.missing or ()) for key in keys])
         if count == 0:
             return proven
         found = _rejects(proven, count)
@@ -91,7 +91,7 @@ def _numbered(proven: Proven) -> str:
     return f"read_parquet({literal(proven.staged.path)}, file_row_number=true)"
 
 
-def _left_out(proven: Proven, tests: Sequence[str], keys: Sequence[Key]) -> int:
+def _left_out(proven: Proven, tests: Sequence[str], keyless: Sequence[str]) -> int:
     """How many rows are left out; the table `left_out` holds their numbers in the staged file, and why."""
     con, rows = proven.table.con, _numbered(proven)
     con.execute("CREATE OR REPLACE TEMP TABLE left_out (number BIGINT, why VARCHAR)")
@@ -100,26 +100,38 @@ def _left_out(proven: Proven, tests: Sequence[str], keys: Sequence[Key]) -> int:
             f"INSERT INTO left_out SELECT number, why FROM "  # noqa: S608
             f"(SELECT file_row_number AS number, CASE {' '.join(tests)} END AS why FROM {rows}) WHERE why IS NOT NULL"
         )
-    for key in keys:
-        con.execute(f"INSERT INTO left_out {_keyless_sql(proven, key)}")
+    for statement in keyless:
+        con.execute(f"INSERT INTO left_out {statement}")
     return int(con.execute("SELECT count(*) FROM left_out").fetchall()[0][0])
 
 
-def _keyless_sql(proven: Proven, key: Key) -> str:
-    """The rows, of those not left out yet, whose key is missing where it is required, or stands more than once."""
+def _keyless_sql(proven: Proven, key: Key, missing: Sequence[str]) -> str:
+    """The rows, of those not left out yet, whose key is missing where it is required, or stands more than once.
+
+    The `missing` texts, which stay in columns of texts, are no values there either.
+    """
     names = [column.name for column in proven.served]
     for column in key.columns:
         if column not in names:
             raise DocumentError(f"{key.place}: the key {column!r} is not in the source; {suggest(column, names)}")
     listed = ", ".join(map(quoted, key.columns))
-    missing = " OR ".join(f"{quoted(column)} IS NULL" for column in key.columns) if key.required else "false"
+    keyless = " OR ".join(f"{quoted(column)} IS NULL" for column in key.columns) if key.required else "false"
     said = literal(", ".join(key.columns))
-    rows = f"(SELECT * FROM {_numbered(proven)} WHERE file_row_number NOT IN (SELECT number FROM left_out))"  # noqa: S608
+    texts = {column.name for column in proven.served if column.type == "VARCHAR"} if missing else set()
+    none = ", ".join(map(literal, missing))
+    values = ", ".join(
+        f"CASE WHEN trim({name}) NOT IN ({none}) THEN {name} END AS {name}" if column in texts else name
+        for column, name in zip(key.columns, map(quoted, key.columns), strict=True)
+    )
+    rows = (
+        f"(SELECT file_row_number, {values} FROM {_numbered(proven)} "  # noqa: S608
+        "WHERE file_row_number NOT IN (SELECT number FROM left_out))"
+    )
     return (
-        f"SELECT file_row_number, CASE WHEN {missing} THEN {said} || ': the key is missing' "  # noqa: S608
+        f"SELECT file_row_number, CASE WHEN {keyless} THEN {said} || ': the key is missing' "  # noqa: S608
         f"ELSE {said} || ': the key stands on ' || often || ' rows, expected one' END FROM {rows} LEFT JOIN "
         f"(SELECT {listed}, count(*) AS often FROM {rows} GROUP BY {listed} HAVING count(*) > 1) "
-        f"USING ({listed}) WHERE {missing} OR often IS NOT NULL"
+        f"USING ({listed}) WHERE {keyless} OR often IS NOT NULL"
     )
 
 

@@ -92,6 +92,11 @@ def _by_source(path: Path, columns: tuple[SourceColumn, ...], names: list[str]) 
         other = alike.get(_plain(name), name)
         if name not in has and other not in names:
             raise ReadingError(f"{path}: the file has {other!r} and not {name!r}; write the field as the file does")
+    if names and not {*names} & {*has}:
+        raise ReadingError(
+            f"{path}: none of its fields is a column of the file, which has {', '.join(map(repr, has[:20]))}; declare "
+            "where the names stand, read: {header_row: 1}, or another schema"
+        )
     return {column.source_name: column.name for column in columns}
 
 

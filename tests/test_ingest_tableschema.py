@@ -53,7 +53,7 @@ def test_a_primary_key_of_two_columns_is_one_key_that_every_row_has(folder):
         (4, "a, b_b: the key stands on 2 rows, expected one"),
         (5, "a, b_b: the key is missing"),
     ]
-    assert "the schema requires the column 'k'" in bring(folder, rows, {"name": "k"}, primaryKey="k")
+    assert "the schema requires the column 'k'" in bring(folder, rows, {"name": "k"}, {"name": "a"}, primaryKey="k")
     assert "the key 'q' is none of the fields: a" in bring(folder, rows, {"name": "a"}, primaryKey="q")
 
 
@@ -467,3 +467,17 @@ def test_a_schema_such_as_france_publishes_is_enforced_on_each_row(folder):
     receipt = bring(folder, text, *fields, read={"delimiter": "|"}, missingValues=[""])
     assert [reason.partition(":")[0] for _, reason in rejected(receipt)] == [names[column] for column in bad]
     assert [column["type"] for column in receipt["columns"][2:7]] == ["text", "integer", "boolean", "text", "date"]
+
+
+def test_a_missing_value_is_no_value_of_a_unique_column_and_no_key(folder):
+    rows = "code;note\nx;a\n-;b\n-;c\ny;d\nz;e\n"
+    unique = {"name": "code", "constraints": {"unique": True}}
+    assert rejected(bring(folder, rows, unique, missingValues=["", "-"])) == []
+    keyed = bring(folder, rows, {"name": "code"}, missingValues=["", "-"], primaryKey="code")
+    assert rejected(keyed) == [(3, "code: the key is missing"), (4, "code: the key is missing")]
+    assert [line for line, _ in rejected(bring(folder, rows, unique))] == [3, 4]
+
+
+def test_a_schema_none_of_whose_fields_is_a_column_is_an_error(folder):
+    told = bring(folder, "a;b\n1;2\n", {"name": "c", "type": "integer"}, {"name": "d"})
+    assert "none of its fields is a column of the file, which has 'a', 'b'; declare where the names stand" in told
