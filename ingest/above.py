@@ -45,11 +45,18 @@ def refuse_passed_over(
             )
 
 
-def refuse_otherwise_parted(above: Sequence[Row], first: Row, width: int) -> None:
-    """Raise ReadingError where the line right above data is as wide as they are by another delimiter."""
+def refuse_otherwise_parted(
+    above: Sequence[Row], first: Row, below: Sequence[tuple[str, ...]], width: int, *, headless: bool
+) -> None:
+    """Raise ReadingError where the line right above data is as wide as they are by another delimiter.
+
+    Where no column shows that the first row is none of data, it may be one too; but then words are only a title.
+    """
     if not above or above[-1].end + 1 != first.start or len(above[-1].cells) != 1:
         return
-    for other in ";,\t| :~^":
+    if not headless and (width < 3 or any(kind is not None for kind in kinds_of(below, width))):  # noqa: PLR2004
+        return
+    for other in ";,\t| :~^" if headless else ";,\t|:~^":
         if width <= above[-1].cells[0].count(other) + 1 <= len(first.cells):
             raise ReadingError(
                 f"line {above[-1].start} may be the header, parted by {other!r} as the rows below are not; mend it in "

@@ -96,7 +96,8 @@ def detect(path: Path, reading: Reading, *, sure: bool = True) -> Dialect:
             refuse_open_names(head, rows, header.first, ends, marks)
     except ReadingError as error:
         raise ReadingError(f"{path}: {error}") from None
-    kinds = kinds_of(values, len(header.names))
+    # A row too wide has cells out of place, and shows no kind where others do
+    kinds = kinds_of([cells for cells in values if len(cells) == len(header.names)] or values, len(header.names))
     stray = has_strays(head, marks, ends, len(header.names), cut=cut)
     marks = replace(marks, stray=stray or (len(values) < len(below) and any(kinds)))
     newline = reading.newline or _ends_found(head, marks)

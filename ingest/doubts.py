@@ -95,13 +95,13 @@ def _refuse_second_names(rows: Sequence[list[str]], lines: Sequence[int]) -> Non
 
 
 def _refuse_second_table(rows: Sequence[list[str]], lines: Sequence[int]) -> None:
-    """Different words below figures may be the names of another table, where most of these columns go on otherwise."""
+    """Different words below figures may be the names of another table, where such a column goes on otherwise."""
     for at in range(2, len(rows) - 2):
         if not _may_be_names(rows[at]):
             continue
         figures = [place for place, cell in enumerate(rows[at - 1][: len(rows[at])]) if _FIGURE.fullmatch(cell)]
         above, after = rows[max(at - _ROWS, 0) : at], rows[at + 1 : at + _ROWS]
-        if len(figures) >= _FIGURES and sum(_is_gone(above, after, place) for place in figures) * 2 >= len(figures):
+        if len(figures) >= _FIGURES and any(_is_gone(above, after, place) for place in figures):
             raise ReadingError(
                 f"line {lines[at]} may be the names of another table, as the rows below it are unlike those above; "
                 "part the file in the source"

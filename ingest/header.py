@@ -112,8 +112,8 @@ def _found(rows: Sequence[Row], declared: int | None, depth: int, known: int | N
     if headless and at > 0 and _names_but_one(rows[at - 1], rows[at], width):
         at, headless = at - 1, False
     refuse_passed_over(rows[:at], rows[at], below, width, headless=headless)
+    refuse_otherwise_parted(rows[:at], rows[at], below, width, headless=headless)
     if headless:
-        refuse_otherwise_parted(rows[:at], rows[at], width)
         return Header(_numbered(width), None, rows[at].start, above=_texts(rows[:at]))
     return replace(_below(rows, at, depth, width), above=_texts(rows[:at]))
 

@@ -117,8 +117,9 @@ def _tight(lines: Iterable[str], marks: Marks) -> Iterator[str]:
     escaped = "" if marks.escape is None else rf"|{re.escape(marks.escape)}{quote}"
     cell = rf"{quote}(?:[^{quote}]|{quote}{quote}{escaped})*+{quote}"
     pattern = re.compile(rf"(^|{sign})[{blanks}]*({cell})[{blanks}]*(?={sign}|[\r\n]|\Z)")
+    pairs = [pair for blank in blanks for pair in (f"{marks.quote}{blank}", f"{blank}{marks.quote}")]
     for line in lines:
-        yield pattern.sub(r"\1\2", line) if marks.quote in line else line
+        yield pattern.sub(r"\1\2", line) if any(pair in line for pair in pairs) else line
 
 
 def _unpadded(lines: Iterable[str], marks: Marks) -> Iterator[str]:

@@ -73,7 +73,8 @@ def refuse_open_names(head: str, rows: Sequence[Row], first: int, ends: Ends, ma
         if row.start >= first:
             return
         said = lines[row.start - 1 : row.end]
-        least = max(1, len(rows[-1].cells) - 1)
+        # Of names alone, their first line says how wide a row is
+        least = max(1, said[0].count(marks.delimiter) if row is rows[-1] else len(rows[-1].cells) - 1)
         whole = len(said) > 1 and all(line.count(marks.delimiter) >= least for line in said[:2])
         if whole or (ends.delimited and outside("\n".join(said), marks)[1]):
             raise ReadingError(

@@ -172,3 +172,31 @@ def test_the_only_accent_may_be_the_first_or_the_last_sign_of_the_file(folder, t
 
 def test_a_grave_accent_alone_is_likelier_than_a_german_sound(folder):
     assert folder.bring("nom;n\nLefèvre;1\nMartin;2\n".encode("cp850"))["dialect"]["encoding"] == "cp850"
+
+
+@pytest.mark.parametrize("more", ["", "zz"])
+@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize("at", range(4))
+def test_a_cell_too_many_moves_no_other_in_a_table_of_few_rows(folder, more, place, at):
+    rows = [
+        ["2024-01-02", "12:00", "Caen", "7.5", ""],
+        *([f"2024-01-0{n}", "13:00", "Vire", f"{n}.5", "vu"] for n in "345"),
+    ]
+    rows = [*rows[1 : at + 1], rows[0], *rows[at + 1 :]]
+    header = ["jour", "heure", "ville", "montant", "note"]
+    broken = [*rows[at][:place], more, *rows[at][place:]]
+    receipt = folder.bring(parted([header, *rows[:at], broken, *rows[at + 1 :]], ","))
+    assert [reject["line"] for reject in receipt["rejects"]] == [at + 2]
+    assert folder.rows("jeu.t", "ville, note") == [("Vire", "vu")] * 3
+
+
+@pytest.mark.parametrize("header", ["nom;ville;metier", "nom\tville\tmetier", "nom:ville:metier", '"nom,ville,metier"'])
+def test_names_parted_otherwise_above_a_table_of_texts_are_refused(folder, header):
+    rows = "Paul,Caen,juge\nAnne,Rouen,maire\nLuc,Vire,maire\n"
+    assert "line 1 may be the header, parted by" in folder.bring(f"{header}\n{rows}")
+    assert folder.bring(f"Liste des élus\nnom,ville,metier\n{rows}")["rows_out"] == 3
+
+
+def test_a_quote_too_many_in_the_last_name_takes_no_row_away(folder):
+    content = 'nom,ville,"metier\nPaul,Caen,juge\nAnne,Rouen,maire\nLuc,Vire,"juge, avocat"\n'
+    assert "line 1: a quote too many among the names" in folder.bring(content)

@@ -226,10 +226,11 @@ def _ends_well(row: list[str], dialect: Dialect) -> bool:
     """Whether the delimiter too many of a row is the one at its end, which is no cell.
 
     It is where rows end so. Elsewhere, it may be one within the row whose last cell is empty: then that cell says
-    nothing though it does in all rows, or the cells are not written as those of their columns are.
+    nothing though it does in all rows, or another one is empty, or the cells are not written as those of their columns
+    are.
     """
     ends = dialect.ends
-    return ends.delimited or (ends.filled and bool(row[-2].strip()) and fits(row, dialect.kinds))
+    return ends.delimited or (ends.filled and all(map(str.strip, row[:-1])) and fits(row, dialect.kinds))
 
 
 def unknown_byte(byte: int, dialect: Dialect) -> str:
