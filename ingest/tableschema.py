@@ -58,6 +58,12 @@ def read_tableschema(path: Path, columns: tuple[SourceColumn, ...]) -> Schema:
                 keys.append(Key((name,), place=str(path), required=False))
         elif needed:
             raise ReadingError(f"{path}: the schema requires the column {name!r}; the file has {', '.join(by_source)}")
+    if names and not found:
+        has = ", ".join(map(repr, list(by_source)[:20]))
+        raise ReadingError(
+            f"{path}: none of its fields is a column of the file, which has {has}; declare where the names stand, "
+            "read: {header_row: 1}, or another schema"
+        )
     there = [key for key in keys if all(name in by_source for name in key.columns)]
     return Schema(
         columns=found,
@@ -92,11 +98,6 @@ def _by_source(path: Path, columns: tuple[SourceColumn, ...], names: list[str]) 
         other = alike.get(_plain(name), name)
         if name not in has and other not in names:
             raise ReadingError(f"{path}: the file has {other!r} and not {name!r}; write the field as the file does")
-    if names and not {*names} & {*has}:
-        raise ReadingError(
-            f"{path}: none of its fields is a column of the file, which has {', '.join(map(repr, has[:20]))}; declare "
-            "where the names stand, read: {header_row: 1}, or another schema"
-        )
     return {column.source_name: column.name for column in columns}
 
 
