@@ -405,6 +405,8 @@ def test_a_missing_value_of_a_text_breaks_no_other_constraint(folder):
     field = {"name": "c", "constraints": {"enum": ["a", "b"], "minLength": 1, "pattern": "[a-z]"}}
     found = bring(folder, "c;m\na;1\n-;2\nz;3\nb;4\n", field, missingValues=["", "-"])
     assert rejected(found) == [(4, "c: expected one of a, b, found z")]
+    found = bring(folder, "an;m\n2024;1\n-;2\n24;3\n2023;4\n", {"name": "an", "type": "year"}, missingValues=["", "-"])
+    assert rejected(found) == [(4, "an: expected a year YYYY, found 24")]
 
 
 def test_a_position_on_no_globe_is_no_geopoint(folder):
