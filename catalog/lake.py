@@ -249,6 +249,16 @@ class StagedTable:
                 counts[column.path_in_schema] += column.statistics.null_count
         return counts
 
+    def dictionary(self, name: str) -> set[str] | None:
+        """The values of a column of texts that the file keeps once each, as there are few; else None."""
+        place = self.schema.names.index(name)
+        groups = [self._metadata.row_group(group).column(place) for group in range(self._metadata.num_row_groups)]
+        if not all(group.has_dictionary_page and "PLAIN" not in group.encodings for group in groups):
+            return None
+        with pq.ParquetFile(self.path, read_dictionary=[name]) as file:
+            batches = [batch.column(0) for batch in file.iter_batches(columns=[name])]
+        return {value for batch in batches for value in batch.dictionary.to_pylist()}
+
     def discard(self) -> None:
         """Take the file away."""
         self.path.unlink(missing_ok=True)

@@ -252,6 +252,9 @@ def _meaning(
         valued = [value for value in texts.values if value not in typing.markers]
         if all(map(typing.semantic.valid, valued)):
             return typing.semantic.word, typing.why
+    few = staged.dictionary(typing.column.name)
+    if few is not None and all(map(typing.semantic.valid, filter(None, few))):
+        return typing.semantic.word, typing.why
     name, file = quoted(typing.column.name), literal(staged.path)
     values = f"SELECT {name} AS x FROM read_parquet({file})"  # noqa: S608
     if typing.semantic.base == "float":
