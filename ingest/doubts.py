@@ -41,7 +41,7 @@ def refuse_doubts(header: Header, below: Sequence[Row], marks: Marks, reading: R
     declared = reading.header_row is not None or reading.header_rows > 1 or reading.data_row is not None
     if header.row is not None and not header.units and not declared:
         _refuse_second_names(rows, [row.start for row in below[:2]])
-    _refuse_second_table(rows, [row.start for row in below])
+    _refuse_second_table(rows, [row.start for row in below], len(header.names[:_COLUMNS]))
 
 
 def _refuse_one_column(texts: Sequence[str], line: int) -> None:
@@ -94,10 +94,13 @@ def _refuse_second_names(rows: Sequence[list[str]], lines: Sequence[int]) -> Non
         )
 
 
-def _refuse_second_table(rows: Sequence[list[str]], lines: Sequence[int]) -> None:
-    """Different words below figures may be the names of another table, where such a column goes on otherwise."""
+def _refuse_second_table(rows: Sequence[list[str]], lines: Sequence[int], width: int) -> None:
+    """Different words below figures may be the names of another table, where such a column goes on otherwise.
+
+    The rows of a table of another width are rejected one by one.
+    """
     for at in range(2, len(rows) - 2):
-        if not _may_be_names(rows[at]):
+        if len(rows[at]) != width or not _may_be_names(rows[at]):
             continue
         figures = [place for place, cell in enumerate(rows[at - 1][: len(rows[at])]) if _FIGURE.fullmatch(cell)]
         above, after = rows[max(at - _ROWS, 0) : at], rows[at + 1 : at + _ROWS]

@@ -38,7 +38,18 @@ TEXTS = st.one_of(
     st.sampled_from([*FRENCH, *ODD, *PLAIN, '\\"', "c:\\x\\", "a\u2028b", "\ufeffx", "日本", "😀"]),
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8),
 )
-ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "latin-1", "cp1252", "iso8859_15", "mac_roman", "cp850"]
+ENCODINGS = [
+    "utf-8",
+    "utf-8-sig",
+    "utf-16",
+    "utf-16-le",
+    "utf-16-be",
+    "latin-1",
+    "cp1252",
+    "iso8859_15",
+    "mac_roman",
+    "cp850",
+]
 
 
 @pytest.fixture(scope="module")

@@ -124,6 +124,12 @@ def test_another_table_as_wide_below_is_refused(folder, gap):
     assert f"line {8 + len(gap)} may be the names of another table" in said
 
 
+def test_the_rows_of_a_narrower_table_below_are_rejected(folder):
+    receipt = folder.bring(parted([HEADER, *ROWS]) + parted([["nom", "age"], ["Paul", "33"], ["Anne", "44"]]))
+    assert [reject["line"] for reject in receipt["rejects"]] == [8, 9, 10]
+    assert seen(folder) == READ
+
+
 @pytest.mark.parametrize("row", [["Eure", "Orne", "Manche"], ["inconnu", "Caen", "inconnu"]])
 @pytest.mark.parametrize("more", [ROWS, [*ROWS[:2], ["jeudi", "Vire", "peu"], ["mardi", "Sées", "rien"]]])
 def test_a_row_of_words_among_figures_is_a_row_where_the_columns_go_on_alike(folder, row, more):
