@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import re
 import shutil
 import stat
 import struct
@@ -33,7 +34,7 @@ Packing = Literal["zip", "tar", "gzip"]
 _CHUNK = 1 << 20
 _MAX_LISTING = 64 * 2**20
 _MAX_HEADER = 1 << 15
-_MAX_NAME = 255
+_MAX_NAME, _MAX_PATH = 255, 1024
 _END = b"PK\x05\x06"
 _END_SIZE = 22
 _ZIP64_END = b"PK\x06\x06"
@@ -84,7 +85,17 @@ def packing_of(path: Path) -> Packing | None:
         return "zip"
     if start.startswith(b"\x1f\x8b"):
         return "gzip"
-    return "tar" if start[257:262] == b"ustar" else None
+    return "tar" if start[257:262] == b"ustar" or _is_old_tar(start) else None
+
+
+def _is_old_tar(start: bytes) -> bool:
+    """Whether this is the first header of a tar of before POSIX (v7): no mark, but its checksum, in octal, is right."""
+    said = start[148:156].strip(b"\0 ")
+    return (
+        start[:1] not in {b"", b"\0"}
+        and re.fullmatch(rb"[0-7]+", said) is not None
+        and int(said, 8) == sum(start[:148]) + 8 * ord(" ") + sum(start[156:])
+    )
 
 
 def unpack(path: Path, folder: Path, settings: IngestSettings) -> list[Path]:
@@ -181,7 +192,8 @@ def _safe(path: Path, name: str) -> str:
     if plain.startswith("/") or plain[1:2] == ":" or ".." in parts:
         raise ReadingError(f"{path}: the archive holds {name!r}, a path that leaves its folder; do not trust it")
     strange = any(unicodedata.category(sign) in {"Cc", "Cs"} for sign in plain)
-    if strange or not parts or max(len(part.encode()) for part in parts) > _MAX_NAME:
+    long = len(plain.encode(errors="replace")) > _MAX_PATH
+    if strange or long or not parts or max(len(part.encode()) for part in parts) > _MAX_NAME:
         raise ReadingError(f"{path}: the archive holds {name[:_MAX_NAME]!r}, which is no name of a file; pack it anew")
     return str(PurePosixPath(plain))
 

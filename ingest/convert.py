@@ -6,6 +6,7 @@ import json
 import re
 import tempfile
 import time
+from collections import deque
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 
 Format = Literal["parquet", "csv"]
 _SHOWN_REJECTS = 100
-_TEXTS = 250
-"""So many columns of texts are written at once where there are more than the engine can write."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +69,14 @@ def convert(
     except OSError as error:
         raise UsageError(f"{out}: cannot be made a folder to write to: {error.strerror}") from None
     taken = {file.resolve(): f"is {file}, which is read" for file in files}
-    with (
-        tempfile.TemporaryDirectory(dir=out, prefix=".datalab-") as scratch,
-        open_desk(Path(scratch), settings) as desk,
-    ):
-        for file in files:
-            yield from _file(file, out, form, reading, desk, taken)
-            desk.clear()
+    rest = deque(files)
+    with tempfile.TemporaryDirectory(dir=out, prefix=".datalab-") as scratch:
+        while rest:
+            with open_desk(Path(scratch), settings) as desk:
+                sound = True
+                while rest and sound:
+                    yield from _file(rest.popleft(), out, form, reading, desk, taken)
+                    sound = desk.clear()
 
 
 def _file(
@@ -166,7 +166,7 @@ def _write_csv(proven: Proven, path: Path, desk: Desk) -> None:
     if len(typings) <= AT_ONCE or any(one.declared or one.checks for one in typings):
         desk.con.execute(f"COPY ({clean_sql(table, typings)}) TO {literal(path)} (HEADER)")
         return
-    parts = [typings[start : start + _TEXTS] for start in range(0, len(typings), _TEXTS)]
+    parts = [typings[start : start + AT_ONCE] for start in range(0, len(typings), AT_ONCE)]
     texts = [f"SELECT CAST(COLUMNS(*) AS VARCHAR) FROM ({clean_sql(table, some)})" for some in parts]  # noqa: S608
     wide = desk.path("wide.parquet")
     write_beside(desk.con, texts, wide, copy_sql)

@@ -51,12 +51,18 @@ class Desk:
         self._views.append(name)
         return name
 
-    def clear(self) -> None:
-        """Take everything off the desk, for the next file."""
-        while self._views:
-            self.con.unregister(self._views.pop())
+    def clear(self) -> bool:
+        """Take everything off the desk, for the next file; False if the engine broke, and another desk is needed."""
+        try:
+            while self._views:
+                self.con.unregister(self._views.pop())
+            self.con.execute("SELECT 1").fetchall()
+            sound = True
+        except duckdb.Error:
+            sound = False
         for path in self.scratch.iterdir():
             path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
+        return sound
 
     def meanwhile(self, work: Callable[[], T]) -> Callable[[], T]:
         """Begin `work` beside what goes on; what is returned waits for its result, or raises what it raised."""

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 _SAMPLE = 5_000
 _CELLS = 1_000_000
 """No sample has more cells, however many columns there are."""
-AT_ONCE = 1000
-"""The engine takes 32 KiB for a column at each step, so that of a wider table it is given some columns at a time."""
+AT_ONCE = 250
+"""A wider table is given to the engine some columns at a time: it takes up to 1 MB for each column of texts."""
 
 
 @dataclass

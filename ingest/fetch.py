@@ -56,7 +56,7 @@ def fetch(source: Source, root: Path, cache: Path, settings: IngestSettings) -> 
     Raises SourceError naming the place.
     """
     if isinstance(source, FileSource):
-        return fetch_file(source, root)
+        return fetch_file(source, root, settings)
     cache.mkdir(parents=True, exist_ok=True)
     name = CONNECTORS[type(source)]
     connector = cast("Connector", getattr(import_module(f"ingest.sources.{name}"), f"fetch_{name}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from importlib import import_module
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, cast
@@ -234,7 +235,7 @@ def _open_document(path: Path) -> Format | Packing:
     try:
         with zipfile.ZipFile(path) as archive, archive.open("mimetype") as file:
             kind = file.read(200).decode("ascii", errors="replace").strip()
-    except (zipfile.BadZipFile, KeyError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:  # NotImplementedError, too
         raise ReadingError(f"{path}: the archive is cut or damaged: {error}; fetch or pack it anew") from None
     if kind.startswith("application/vnd.oasis.opendocument.spreadsheet"):
         return "ods"

@@ -150,6 +150,18 @@ def test_a_tar_gz_is_an_archive(folder):
     assert folder.bring(content, name="data.tgz", read={"table": "b"})["rows_in"] == 1
 
 
+def test_a_tar_from_before_posix_is_an_archive(folder):
+    content = bytearray(tarred(**{"depts.csv": CSV.encode()}))
+    content[257:512] = bytes(255)  # v7 has neither mark nor owner there
+    content[148:156] = b" " * 8
+    content[148:156] = b"%06o\0 " % sum(content[:512])
+    assert folder.bring(bytes(content), name="data.tar")["rows_in"] == 2
+
+
+def test_a_path_longer_than_the_system_takes_is_refused(tmp_path):
+    assert "which is no name of a file" in refused(tmp_path, zipped({"/".join(["d" * 99] * 50): "x"}))
+
+
 def test_archives_in_archives_are_read_to_a_depth(folder):
     inner = zipped({"d.csv": CSV})
     receipt = folder.bring(zipped({"i.zip": zipped({"j.zip": inner, "a.md": "x"}), "b.md": "x"}), name="data.zip")

@@ -8,6 +8,7 @@ import json
 import os
 import zipfile
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -231,3 +232,26 @@ def test_an_error_that_nobody_foresaw_stops_no_other_file(tmp_path, monkeypatch,
     assert first.error.startswith(f"{tmp_path / 'a.csv'}: the job broke off, which is an error of the DataLab's own:")
     assert "IndexError: of our own" in first.error
     assert (second.error, second.rows) == (None, 1)
+
+
+def test_a_wide_table_of_texts_takes_no_more_memory_than_there_is(convert, tmp_path):
+    width = 1100
+    row = ";".join(f"texte numéro {one}" for one in range(width))
+    (tmp_path / "large.csv").write_text(";".join(f"c{one}" for one in range(width)) + f"\n{row}" * 1500 + "\n")
+    done = convert(tmp_path / "large.csv")
+    assert (done.code, done.err.strip()) == (0, "")
+    assert pq.read_metadata(tmp_path / "out/large.parquet").num_columns == width
+
+
+def test_a_file_that_breaks_the_engine_fails_alone(tmp_path, monkeypatch):
+    """A footer that counts less than nothing is refused before the engine sees it; others may not be."""
+    good, bad = tmp_path / "good.parquet", tmp_path / "bad.parquet"
+    pq.write_table(pa.table({"n": range(100)}), good, use_dictionary=False)
+    size = pq.read_metadata(good).row_group(0).column(0).total_compressed_size
+    said = bytes((0x16, 2 * size & 0x7F | 0x80, 2 * size >> 7, 0x26))
+    assert said in good.read_bytes()
+    bad.write_bytes(good.read_bytes().replace(said, bytes((0x16, said[1] | 1, *said[2:]))))
+    monkeypatch.setattr("ingest.readers.parquet._has_checksums", lambda *_: False)
+    first, second = convert_files([bad, good], tmp_path / "out", "parquet", Reading(), IngestSettings())
+    assert first.error.startswith(f"{bad}: ")
+    assert (second.error, second.rows) == (None, 100)
