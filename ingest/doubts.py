@@ -41,7 +41,8 @@ def refuse_doubts(header: Header, below: Sequence[Row], marks: Marks, reading: R
     declared = reading.header_row is not None or reading.header_rows > 1 or reading.data_row is not None
     if header.row is not None and not header.units and not declared:
         _refuse_second_names(rows, [row.start for row in below[:2]])
-    _refuse_second_table(rows, [row.start for row in below], len(header.names[:_COLUMNS]))
+    if reading.footer_rows is None:
+        _refuse_second_table(rows, [row.start for row in below], len(header.names[:_COLUMNS]))
 
 
 def _refuse_one_column(texts: Sequence[str], line: int) -> None:
@@ -86,8 +87,10 @@ def _refuse_second_names(rows: Sequence[list[str]], lines: Sequence[int]) -> Non
     """Different words above columns of figures, right below the names, may be names too."""
     if len(rows) <= 3 or not _may_be_names(rows[0]) or any(map(str.isdigit, "".join(rows[0]))):  # noqa: PLR2004
         return
-    columns = [[row[place] for row in rows[1:_ROWS] if place < len(row)] for place in range(len(rows[0]))]
-    if sum(kind_of(column) is not None for column in columns) >= _FIGURES:
+    columns = [
+        [row[place] for row in rows[1:_ROWS] if place < len(row) and row[place]] for place in range(len(rows[0]))
+    ]
+    if sum(len(column) > 1 and kind_of(column) is not None for column in columns) >= _FIGURES:
         raise ReadingError(
             f"line {lines[0]} has words above columns of figures: declare under read: header_rows: 2 if they belong "
             f"to the names, data_row: {lines[1]} to pass over them, or data_row: {lines[0]} if it is a row"
@@ -107,7 +110,7 @@ def _refuse_second_table(rows: Sequence[list[str]], lines: Sequence[int], width:
         if len(figures) >= _FIGURES and any(_is_gone(above, after, place) for place in figures):
             raise ReadingError(
                 f"line {lines[at]} may be the names of another table, as the rows below it are unlike those above; "
-                "part the file in the source"
+                "part the file in the source, or declare footer_rows: 0 under read: if they are rows of this one"
             )
 
 
@@ -122,6 +125,7 @@ def _may_be_names(row: Sequence[str]) -> bool:
 
 def _is_gone(above: Sequence[list[str]], after: Sequence[list[str]], place: int) -> bool:
     """Whether hardly any cell of a column is written as nearly all are above."""
-    kind = kind_of([row[place] for row in above if place < len(row)])
-    shapes = [shape_of(row[place]) for row in after if place < len(row)]
-    return kind is not None and shapes.count(kind) <= _HARDLY * len(shapes)
+    before = [row[place] for row in above if place < len(row) and row[place]]
+    shapes = [shape_of(row[place]) for row in after if place < len(row) and row[place]]
+    kind = kind_of(before)
+    return kind is not None and min(len(before), len(shapes)) > 1 and shapes.count(kind) <= _HARDLY * len(shapes)

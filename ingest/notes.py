@@ -37,6 +37,12 @@ class _Line:
 
     start: int
     cells: tuple[str, ...]
+    quoted: bool
+
+    @property
+    def blank(self) -> bool:
+        """Whether it is no row: what has been put in quotes was written as one, though it says nothing."""
+        return not self.filled and not self.quoted
 
     @property
     def filled(self) -> list[str]:
@@ -60,11 +66,11 @@ def notes_below(path: Path, marks: Marks, width: int, encoding: str, footer_rows
     if not above or sum(len(line.filled) > 1 for line in above) < _FULL * len(above):
         return None
     kind = kind_of([line.cells[0] for line in above[len(above) // 2 :]])  # the first may be the names
-    blank = at > 0 and not lines[at - 1].filled
+    blank = at > 0 and lines[at - 1].blank
     for line in lines[at:]:
         if line.filled and (blank or _is_note(line, kind)):
             return line.start
-        blank |= not line.filled
+        blank |= line.blank
     return None
 
 
@@ -110,5 +116,5 @@ def _last_lines(path: Path, marks: Marks, encoding: str) -> list[_Line]:
             cells = next(rows_of([text], marks), [])
         except csv.Error:
             break
-        lines.append(_Line(size - len(tail) + line.start(), tuple(cells)))
+        lines.append(_Line(size - len(tail) + line.start(), tuple(cells), bool(marks.quote) and marks.quote in text))
     return lines[::-1]
