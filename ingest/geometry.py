@@ -249,4 +249,5 @@ def _read(geometries: Sequence[bytes | str | None]) -> NDArray[Any]:
     given = np.array(safe, dtype=object)
     if any(isinstance(one, str) for one in safe):
         return np.asarray(shapely.from_geojson(given, on_invalid="ignore"))
-    return np.asarray(shapely.from_wkb(given, on_invalid="ignore"))
+    with np.errstate(invalid="ignore"):  # a NaN with other bits than NumPy's own warns
+        return np.asarray(shapely.from_wkb(given, on_invalid="ignore"))

@@ -137,6 +137,8 @@ def test_the_name_decides_where_the_bytes_do_not(tmp_path, content, name, form):
         (b"\xff\xd8\xff\xe0", "this is a JPEG image"),
         (b"<!DOCTYPE html><html>", "this is an HTML page, whatever its name"),
         (b"<table><tr><td>1</td></tr></table>", "this is an HTML page"),
+        ("<html><body>".encode("utf-16-le"), "this is an HTML page"),
+        ("<html><body>".encode("utf-16-be"), "this is an HTML page"),
         (b"<!-- x --><HTML xmlns:x='urn:schemas-microsoft-com:office:excel'>", "this is an HTML page"),
         (b"<?xml version='1.0'?><Workbook xmlns='urn:schemas-microsoft-com:office:spreadsheet'/>", "Excel 2003"),
         (zipped("[Content_Types].xml", "word/document.xml"), "a document of Office, but no .xlsx"),

@@ -114,6 +114,8 @@ def test_a_declared_type_rejects_the_feature_that_breaks_it(folder):
         ),
         (collection(feature())[:-3], "cannot be read as GeoJSON"),
         (collection(feature('{"a": "\\ud800"}')), "half a character"),
+        (collection(feature('{"a\\uD800": "x"}')), "half a character"),
+        (collection(feature(geometry='{"type": "Point", "coordinates": [1, 49], "k\\ud800": 1}')), "half a character"),
         (collection(), "no record with a value in it"),
         ('<OGRVRTDataSource><!-- "type":"Feature" --></OGRVRTDataSource>', "cannot be read as GeoJSON"),
     ],

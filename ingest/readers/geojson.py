@@ -185,10 +185,12 @@ def _list(text: JsonText) -> Iterator[Any]:
 
 
 def _value(text: JsonText) -> Any:
-    value = text.value()
+    value, raw = text.written()
     if text.doubled:
         message = f"the key {text.doubled[0]!r} stands twice in one object"
         raise ValueError(message)
+    if "\\ud" in raw or "\\uD" in raw:
+        json_text(value).encode()  # fails for half a character, which neither Arrow nor GEOS takes
     return value
 
 
