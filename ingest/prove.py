@@ -252,7 +252,7 @@ def _meaning(
         valued = [value for value in texts.values if value not in typing.markers]
         if all(map(typing.semantic.valid, valued)):
             return typing.semantic.word, typing.why
-    few = staged.dictionary(typing.column.name)
+    few = staged.dictionary(typing.column.name) if typing.semantic.base == "text" else None
     if few is not None and all(map(typing.semantic.valid, filter(None, few))):
         return typing.semantic.word, typing.why
     name, file = quoted(typing.column.name), literal(staged.path)
