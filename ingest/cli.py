@@ -97,7 +97,11 @@ def schedule_command(
     plan, broken = planned(lab, now)
     if show:
         zone = ZoneInfo(lab.section("ingest", IngestSettings).timezone)
-        Console().print(schedule_table(plan, now, zone))
+        if plan:
+            Console().print(schedule_table(plan, now, zone))
+        else:
+            typer.echo("no resource has a schedule: `refresh` of its descriptor says how often it is brought in")
+        _fail([*map(str, broken)], [])
         return
     with alone(lab) as free:
         if not free:
@@ -197,7 +201,8 @@ def convert_command(
         raise UsageError(str(error)) from None
     tables = rows = rejected = failed = 0
     columns = (TextColumn("{task.completed}/{task.total}"), BarColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=len(files))
         done = set()
         for converted in convert(files, out, form, reading, IngestSettings()):

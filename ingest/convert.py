@@ -177,12 +177,16 @@ def _write_csv(proven: Proven, path: Path, desk: Desk) -> None:
 
 def _receipt(fetched: Fetched, proven: Proven, seconds: float) -> dict[str, Any]:
     dialect: dict[str, Any] = {"encoding": None, "delimiter": None, "quote": None, "header_row": None, **proven.dialect}
-    return {
+    file = {
         "source": fetched.place,
         "sha256": fetched.sha256,
         "bytes": fetched.bytes,
         "format": proven.format,
+    }
+    return {
+        **file,
         **dialect,
+        **file,  # a document may say something of its own under these names
         "rows_in": proven.rows_in,
         "rows_out": proven.staged.rows,
         "rejects": {

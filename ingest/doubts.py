@@ -40,7 +40,7 @@ def refuse_doubts(header: Header, below: Sequence[Row], marks: Marks, reading: R
             _refuse_signs_alone(texts)
     declared = reading.header_row is not None or reading.header_rows > 1 or reading.data_row is not None
     if header.row is not None and not header.units and not declared:
-        _refuse_second_names(rows, [row.start for row in below[:2]])
+        refuse_second_names(below)
     if reading.footer_rows is None:
         _refuse_second_table(rows, [row.start for row in below], len(header.names[:_COLUMNS]))
 
@@ -83,17 +83,24 @@ def _refuse_signs_alone(texts: Sequence[list[str]]) -> None:
             )
 
 
-def _refuse_second_names(rows: Sequence[list[str]], lines: Sequence[int]) -> None:
-    """Different words above columns of figures, right below the names, may be names too."""
-    if len(rows) <= 3 or not _may_be_names(rows[0]) or any(map(str.isdigit, "".join(rows[0]))):  # noqa: PLR2004
+def refuse_second_names(below: Sequence[Row]) -> None:
+    """Different words above columns of figures, right below the names, may be names too.
+
+    A name may hold figures, as INSEE's `P20_POP` does, but does not begin with one, nor look like the values below it.
+    """
+    rows = [[cell.strip() for cell in row.cells[:_COLUMNS]] for row in below[: _ROWS + 1]]
+    if len(rows) <= 3 or not _may_be_names(rows[0]):  # noqa: PLR2004
         return
-    columns = [
-        [row[place] for row in rows[1:_ROWS] if place < len(row) and row[place]] for place in range(len(rows[0]))
-    ]
-    if sum(len(column) > 1 and kind_of(column) is not None for column in columns) >= _FIGURES:
+    columns = [[row[place] for row in rows[1:] if place < len(row) and row[place]] for place in range(len(rows[0]))]
+    kinds = [kind_of(column) if len(column) > 1 else None for column in columns]
+    for cell, kind in zip(rows[0], kinds, strict=True):
+        if any(map(str.isdigit, cell)) and (not cell[0].isalpha() or shape_of(cell) == kind):
+            return
+    if sum(kind is not None for kind in kinds) >= _FIGURES:
         raise ReadingError(
-            f"line {lines[0]} has words above columns of figures: declare under read: header_rows: 2 if they belong "
-            f"to the names, data_row: {lines[1]} to pass over them, or data_row: {lines[0]} if it is a row"
+            f"line {below[0].start} has words above columns of figures: declare under read: header_rows: 2 if they "
+            f"belong to the names, data_row: {below[1].start} to pass over them, or data_row: {below[0].start} if it "
+            "is a row"
         )
 
 

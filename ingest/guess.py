@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 _NAMING = 200
 """So many values are looked at for what they mean."""
+_GLANCE = 20
+"""So many values show what a column would be, but for some others."""
 _NUMBERS = tuple((separator, re.compile(pattern), grouped) for separator, pattern, grouped in forms.NUMBERS)
+_KINDS = (*(pattern for _, pattern, _ in _NUMBERS), *(form.regex for form in forms.FIXED))
 _AMBIGUOUS = re.compile(forms.AMBIGUOUS_THOUSANDS)
 _LETTERED = re.compile(r"[0-9]+([eE][0-9]+)?")
 _UNGROUPED = {forms.POINT, forms.COMMA}
@@ -46,7 +49,7 @@ def guess(column: SourceColumn, texts: Texts, markers: tuple[str, ...] | None) -
             form = number(values, "float")
         if form is None or form.pattern in texts.broken:
             form = forms.EXPONENT if _fits(forms.EXPONENT, values, texts.broken) and not _bare(column, values) else None
-    return text(column, some) if form is None else typed(column, texts, form, markers)
+    return text(column, some, _odd(values)) if form is None else typed(column, texts, form, markers)
 
 
 def typed(column: SourceColumn, texts: Texts, form: Form, markers: tuple[str, ...] | None) -> Typing:
@@ -123,8 +126,14 @@ def _are_thousands(values: list[str]) -> bool:
     return all(map(_AMBIGUOUS.fullmatch, separated))
 
 
-def text(column: SourceColumn, values: list[str]) -> Typing:
-    """A text, and why: what it means, or what keeps it from being something else."""
+def _odd(values: list[str]) -> str:
+    """The first value that is not what most at the beginning are; the first of all where there is none."""
+    most = max(_KINDS, key=lambda kind: sum(kind.fullmatch(value) is not None for value in values[:_GLANCE]))
+    return next((value for value in values if most.fullmatch(value) is None), values[0])
+
+
+def text(column: SourceColumn, values: list[str], odd: str | None = None) -> Typing:
+    """A text, and why: what it means, or what keeps it from being something else, such as the value `odd`."""
     meant = recognise(column.name, values)
     if meant is not None and meant.semantic.base == "text":
         return Typing(column, None, meant.why, semantic=meant.semantic)
@@ -138,5 +147,5 @@ def text(column: SourceColumn, values: list[str]) -> Typing:
             return Typing(column, None, "numbers like 1.234: a thousand or a decimal? declare the type")
         if looks_like_code(column.name, []) is not None:
             return Typing(column, None, "numbers, but the name says that they are codes")
-    odd = next((value for value in values if re.fullmatch(forms.POINT_NUMBER, value) is None), values[0])
+    odd = _odd(values) if odd is None else odd
     return Typing(column, None, doubt(column.name, values) or f"no other type fits every value, {odd[:40]!r} for one")

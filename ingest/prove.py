@@ -78,7 +78,8 @@ def prove(
     try:
         seen = sample(table.con, table.source, undeclared(table, demanded))
         typings, staged = _typed(table, demanded, stage, seen, markers)
-        rejects = _rejects(table, typings)
+        unread = table.rejects()  # of the pass just made: any other scan comes after
+        rejects = sorted([*unread, *_refused(table, typings, staged.rows + 1)], key=lambda reject: reject.line)
         records = table.counted()
     except (duckdb.Error, UnsureError) as error:
         if staged is not None:
@@ -90,8 +91,8 @@ def prove(
         if staged is not None:
             staged.discard()
         raise
-    lost = records - staged.rows - len(rejects)
-    if (len(rejects) > staged.rows or lost != 0) and table.careful is not None:
+    lost = 0 if len(rejects) > staged.rows else records - staged.rows - len(rejects)
+    if (len(unread) > staged.rows or lost != 0) and table.careful is not None:
         staged.discard()
         return again(table.careful())
     if lost != 0:
@@ -176,15 +177,13 @@ def copy_sql(statement: str, path: Path) -> str:
     return f"COPY ({statement}) TO {literal(path)} ({_PARQUET}, USE_TMP_FILE false)"
 
 
-def _rejects(table: Table, typings: list[Typing]) -> list[Reject]:
-    """What could not be read as a row, and what was left out because it breaks what is declared, by line."""
-    unread = table.rejects()  # of the pass just made: any other scan comes after
+def _refused(table: Table, typings: list[Typing], most: int) -> list[Reject]:
+    """What was left out because it breaks what is declared; `most` are enough, as a wrong word leaves out millions."""
     some = typings if len(typings) <= AT_ONCE else [one for one in typings if one.declared or one.checks]
     statement = refused_sql(table, some)
-    refused = [] if statement is None else table.con.execute(statement).fetchall()
+    refused = [] if statement is None else table.con.execute(f"{statement} LIMIT {most}").fetchall()
     lines = table.line_of([number for number, _, _ in refused]) if refused else []
-    left_out = [Reject(line=line, reason=why, text=text) for line, (_, why, text) in zip(lines, refused, strict=True)]
-    return sorted([*unread, *left_out], key=lambda reject: reject.line)
+    return [Reject(line=line, reason=why, text=text) for line, (_, why, text) in zip(lines, refused, strict=True)]
 
 
 def _refuse_ruin(staged: StagedTable, rejects: list[Reject], records: int, *, may_be_empty: bool) -> None:
@@ -193,7 +192,7 @@ def _refuse_ruin(staged: StagedTable, rejects: list[Reject], records: int, *, ma
         staged.discard()
         first = rejects[0]
         raise ReadingError(
-            f"{len(rejects)} of {records} rows were rejected, more than were kept; the first on line "
+            f"{records - staged.rows} of {records} rows were rejected, more than were kept; the first on line "
             f"{first.line}: {first.reason}. Declare the dialect or the types as they are"
         )
     if staged.rows == 0 and not may_be_empty:

@@ -40,8 +40,8 @@ def receipts(lab: Lab, what: str, version: int | None) -> list[Told]:
         asked = history[:1] if version is None else [stored for stored in history if stored["version"] == version]
         found += [_told(f"{slug}.{name}", stored) for stored in asked]
         if wanted is not None and not found:
-            known = ", ".join(str(stored["version"]) for stored in history) or "none: it was never ingested"
-            raise UsageError(f"{what}: no such version; there are {known}")
+            known = ", ".join(str(stored["version"]) for stored in history)
+            raise UsageError(f"{what}: {f'no such version; there are {known}' if known else 'it was never ingested'}")
     if not found:
         raise UsageError(f"{what}: no receipt{'' if version is None else f' of version {version}'}; ingest it first")
     return found

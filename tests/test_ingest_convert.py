@@ -110,6 +110,14 @@ def test_a_file_of_several_tables_becomes_a_folder(convert, tmp_path):
     assert (tmp_path / "out/lot/epci.receipt.json").is_file()
 
 
+def test_what_a_document_says_of_itself_hides_nothing_of_the_receipt(convert, tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text('{"bytes": 5, "rows_in": 7, "total": 9, "r": [{"a": 1}]}')
+    assert convert(path).code == 0
+    receipt = json.loads((tmp_path / "out/x.receipt.json").read_text())
+    assert (receipt["bytes"], receipt["rows_in"], receipt["total"]) == (path.stat().st_size, 1, "9")
+
+
 def test_two_files_of_one_name_do_not_overwrite_each_other(convert, tmp_path):
     (tmp_path / "a").mkdir()
     for path in (tmp_path / "x.csv", tmp_path / "a/x.csv"):

@@ -110,6 +110,24 @@ def test_a_second_row_of_names_is_refused_with_how_to_declare_it(folder):
     assert folder.bring(content, read={"data_row": 2})["rows_out"] == 7
 
 
+@pytest.mark.parametrize("codes", [["AN20", "LIBGEO", "P20_POP"], ["AN", "LIBGEO", "C20_MEN_S1"]])
+def test_a_second_row_of_names_may_hold_figures_as_those_of_insee_do(folder, codes):
+    content = parted([HEADER, codes, *ROWS])
+    assert "line 2 has words above columns of figures" in folder.bring(content)
+    assert folder.bring(content, read={"data_row": 3})["rows_out"] == 6
+    assert seen(folder) == READ
+
+
+@pytest.mark.parametrize("first", [["1er mai", "Bayeux", "beaucoup"], ["mardi", "Bayeux", "2 ou 3"]])
+def test_a_first_row_of_words_that_begin_with_figures_is_a_row(folder, first):
+    assert folder.bring(parted([HEADER, first, *ROWS]))["rows_out"] == 7
+
+
+def test_a_first_row_with_a_code_like_those_below_it_is_a_row(folder):
+    rows = [[f"W76{at}", city, amount, amount] for at, (_, city, amount) in enumerate(ROWS)]
+    assert folder.bring(parted([["rna", "ville", "a", "b"], ["W760", "Bayeux", "peu", "rien"], *rows]))["rows_out"] == 7
+
+
 @pytest.mark.parametrize(
     "first", [["NC", "Bayeux", "s"], ["2024-01-01", "Bayeux", "beaucoup"], ["?", "Caen", "?"], ["", "x", ""]]
 )

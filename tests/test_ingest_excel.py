@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from decimal import Decimal
 from xml.sax.saxutils import escape
 
 import pytest
@@ -17,9 +18,16 @@ from ingest.readers.xlsx import Workbook
 SPACE = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 PACKAGE = 'xmlns="http://schemas.openxmlformats.org/package/2006/relationships"'
 RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-CODES = {164: "00000", 165: "[h]:mm:ss", 166: "h:mm", 167: '[$-40C]dd" de "mmmm yyyy', 168: '#,##0.00" day"'}
-IDS = [0, 14, 164, 165, 166, 167, 9, 168]
-NONE, DATE, ZEROS, SPAN, CLOCK, LONG_DATE, PERCENT, MONEY = range(8)
+CODES = {
+    164: "00000",
+    165: "[h]:mm:ss",
+    166: "h:mm",
+    167: '[$-40C]dd" de "mmmm yyyy',
+    168: '#,##0.00" day"',
+    169: '0#" "##" "##" "##" "##',
+}
+IDS = [0, 14, 164, 165, 166, 167, 9, 168, 169]
+NONE, DATE, ZEROS, SPAN, CLOCK, LONG_DATE, PERCENT, MONEY, PHONE = range(9)
 STYLES = (
     f'<styleSheet {SPACE}><numFmts count="{len(CODES)}">'
     + "".join(
@@ -96,6 +104,17 @@ def column(folder, *values: object) -> tuple[str, list]:
     return receipt["columns"][1]["type"], [row[1] for row in folder.rows()]
 
 
+def test_a_second_row_of_names_is_refused_with_how_to_declare_it(folder):
+    rows = [[f"7600{at}", f"Ville {at}", 800 + at, 0.5] for at in range(4)]
+    content = workbook(["Code géographique", "Libellé", "Population", "Part"], ["CODGEO", "NOM", "P20_POP", "T"], *rows)
+    assert "line 2 has words above columns of figures" in bring(folder, content)
+    assert bring(folder, content, read={"data_row": 3})["rows_out"] == 4
+    assert folder.rows()[0] == ("76000", "Ville 0", 800, Decimal("0.5"))
+    joined = bring(folder, content, read={"header_row": 1, "header_rows": 2})
+    assert joined["columns"][2]["source_name"] == "Population P20_POP"
+    assert bring(folder, content, read={"data_row": 2})["rows_out"] == 5
+
+
 @pytest.mark.parametrize(
     ("values", "proven", "kept"),
     [
@@ -104,6 +123,7 @@ def column(folder, *values: object) -> tuple[str, list]:
         (["01", "02"], "text", ["01", "02"]),
         (["1", "2"], "text", ["1", "2"]),
         ([(1001, ZEROS), (75056, ZEROS)], "text", ["01001", "75056"]),
+        ([(235194545, PHONE), (3939, PHONE)], "text", ["0235194545", "0000003939"]),
         ([(45292, DATE), (45293, DATE)], "date", ["2024-01-01", "2024-01-02"]),
         ([(45292, LONG_DATE), (45293, LONG_DATE)], "date", ["2024-01-01", "2024-01-02"]),
         ([(45292, MONEY), (3, MONEY)], "integer", [45292, 3]),

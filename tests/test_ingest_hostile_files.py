@@ -317,6 +317,8 @@ TEXTS: dict[str, tuple[bytes, tuple[str, ...], int]] = {
 @pytest.mark.parametrize("kind", TEXTS)
 def test_a_hostile_csv_over_good_data_is_refused_or_held_with_its_cause_and_the_good_data_stay(lab, kind):
     content, causes, code = TEXTS[kind]
+    settings = (lab.folder.root / "datalab.toml").read_text()
+    lab.folder.write("datalab.toml", settings.replace("max_bytes = 3000000", "max_bytes = 30000000"))
     lab.folder.table("jeu", CSV)
     assert lab.run()[0] == 0
     lab.folder.write("sources/data.csv", content)

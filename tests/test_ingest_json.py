@@ -270,6 +270,15 @@ def test_a_large_list_beside_the_records_is_passed_over_in_pieces(folder, monkey
     assert folder.rows() == [("1234567",), ("é]",)]
 
 
+def test_how_many_records_a_server_has_in_all_stands_in_the_receipt_and_no_text_that_may_be_secret(folder):
+    content = (
+        '{"nhits": 1250, "meta": {"whole": false, "n": null}, "next": "https://x?key=1", "r": [{"a": 1}], "z": 1.50}'
+    )
+    dialect = bring(folder, content)["dialect"]
+    said = {key: value for key, value in dialect.items() if key not in {"encoding", "records"}}
+    assert said == {"nhits": "1250", "meta.whole": "false", "z": "1.50"}
+
+
 @pytest.mark.parametrize("chunk", [1, 3, 8, 1000])
 def test_nan_is_found_wherever_a_piece_ends(tmp_path, monkeypatch, chunk):
     monkeypatch.setattr(jsonlists, "_CHUNK", chunk)

@@ -118,9 +118,16 @@ def test_a_wrong_descriptor_and_a_failing_source_stop_nothing_that_is_due(folder
     assert "wrong.yaml:2: not valid YAML" in ran.err
     assert "t.csv: no such file" in ran.err
     assert "ingested  late.t" in ran.err
-    listed = datalab("schedule", "--list").out
-    assert "failures: 1" in listed
-    assert "due (Europe/Paris)" in listed
+    listed = datalab("schedule", "--list")
+    assert "failures: 1" in listed.out
+    assert "due (Europe/Paris)" in listed.out
+    assert (listed.code, "wrong.yaml:2: not valid YAML" in listed.err) == (1, True)
+
+
+def test_a_lab_without_schedules_says_what_makes_one(folder, datalab):
+    folder.describe("jeu", {"t": {"source": {"file": "sources/t.csv"}}})
+    listed = datalab("schedule", "--list")
+    assert (listed.code, listed.out.startswith("no resource has a schedule: `refresh`")) == (0, True)
 
 
 def test_a_damaged_memory_makes_everything_due(folder):

@@ -520,6 +520,11 @@ def test_the_axes_of_gml_are_those_that_its_system_is_named_by(folder):
         assert folder.rows(columns="longitude, latitude") == [(1.09, 49.43)], srs
 
 
+def test_how_many_features_a_server_has_in_all_stands_in_the_receipt(folder):
+    dialect = bring(folder, gml(spot(), attributes='numberMatched="2500" numberReturned="1"'), name="x.gml")["dialect"]
+    assert (dialect["numberMatched"], dialect["numberReturned"]) == ("2500", "1")
+
+
 def test_what_stands_in_a_feature_is_kept(folder):
     values = '<nom lang="fr">Éu</nom><tel>01</tel><tel>02</tel><adresse><rue>Haute</rue></adresse><vide/>'
     bring(folder, gml(spot(values=values)), name="x.gml")

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _MEMBERS = frozenset({"featureMember", "featureMembers", "member"})
 _ID = re.compile(r"(\{http://www\.opengis\.net/gml.*\})?(id|fid)")
+_COUNTS = ("numberMatched", "numberReturned", "numberOfFeatures")
+"""What the root of a WFS answer says (OGC 09-025r2, 04-094): it may hold only some of the features that there are."""
 _BY_AUTHORITY = ("urn:", "http://www.opengis.net/def/crs/", "https://www.opengis.net/def/crs/")
 _CODE = re.compile(r"(?i)([A-Z]+)(?:[:/][0-9.]*)?[:/]([A-Z0-9]+)")
 _EPSG_XML = re.compile(r"(?i)https?://www\.opengis\.net/gml/srs/epsg\.xml#([0-9]+)")
@@ -49,23 +51,26 @@ def read_gml(path: Path, reading: Reading, desk: Desk) -> Tables:
 
     Raises ReadingError if it is damaged, has a DTD, or has no feature.
     """
-    kinds, around = _kinds(path)
+    kinds, around, said = _kinds(path)
     if not kinds:
         raise ReadingError(f"{path}: no feature is in it; expected a collection of featureMember or member elements")
     return {
-        "" if len(kinds) == 1 else name: partial(_open, path, name, kind, around, reading, desk)
+        "" if len(kinds) == 1 else name: partial(_open, path, name, kind, around, said, reading, desk)
         for name, kind in kinds.items()
     }
 
 
-def _kinds(path: Path) -> tuple[dict[str, _Kind], set[str]]:
-    """The kinds of features, and the systems that are named outside of them."""
+def _kinds(path: Path) -> tuple[dict[str, _Kind], set[str], dict[str, str]]:
+    """The kinds of features, the systems that are named outside of them, and how many features the root speaks of."""
     kinds: dict[str, _Kind] = {}
     around: set[str] = set()
+    said: dict[str, str] = {}
     depth = 0
 
     def see(names: Sequence[str], attributes: dict[str, str]) -> None:
         nonlocal depth
+        if len(names) == 1:
+            said.update({key: attributes[key] for key in _COUNTS if key in attributes})
         if depth >= len(names):
             depth = 0
         if not depth and _is_feature(names):
@@ -76,14 +81,16 @@ def _kinds(path: Path) -> tuple[dict[str, _Kind], set[str]]:
             (kinds[names[depth - 1]].systems if depth else around).add(named.strip())
 
     survey(path, see)
-    return kinds, around
+    return kinds, around, said
 
 
 def _is_feature(names: Sequence[str]) -> bool:
     return len(names) > 1 and names[-2] in _MEMBERS and names[-1] != "FeatureCollection"
 
 
-def _open(path: Path, name: str, kind: _Kind, around: set[str], reading: Reading, desk: Desk) -> Table:
+def _open(
+    path: Path, name: str, kind: _Kind, around: set[str], counts: dict[str, str], reading: Reading, desk: Desk
+) -> Table:
     systems = kind.systems or around
     if len(systems) > 1:
         raise ReadingError(
@@ -98,7 +105,7 @@ def _open(path: Path, name: str, kind: _Kind, around: set[str], reading: Reading
         format="gml",
         system=system,
         rows_in=kind.count,
-        dialect={"layer": name, "axes": "northing, easting" if swapped else "easting, northing"},
+        dialect={**counts, "layer": name, "axes": "northing, easting" if swapped else "easting, northing"},
     )
     return layer_table(layer, _features(path, name, swapped=swapped), desk)
 

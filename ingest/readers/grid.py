@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalog.receipt import Reject
+from ingest.doubts import refuse_second_names
 from ingest.header import Header, Row, find_header
 from ingest.readers.cells import lines_of
 from ingest.table import SourceColumn, Table, lake_names
@@ -137,6 +138,8 @@ def _header(head: Sequence[Line], sheet: Sheet, reading: Reading) -> Header:
             f"row {found.row} has no text, so it is no header; declare header_row under read: (0 if there is none)"
         )
     _refuse_merged(found.row, sheet, reading.header_rows)
+    if not found.units and reading.header_rows == 1 and reading.data_row is None:
+        refuse_second_names([row for row in narrow if row.start >= found.first])
     return find_header(rows, reading.model_copy(update={"header_row": found.row}))
 
 

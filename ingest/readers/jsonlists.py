@@ -6,7 +6,7 @@ What counts here is not what reads: the values are read by Python's `json`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
 import ijson
@@ -21,17 +21,23 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 20
 _MOST_KEYS = 1_000_000
 _NAMED = 20
+_MOST_SAID, _MOST_SIGNS = 50, 1000
 _NAN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|(?P<open>\\?\Z))|(?P<nan>-?\b(?:NaN|Infinity)\b)', re.DOTALL)
 
 
 @dataclass
 class RecordList:
-    """A list in the document: the keys that lead to it, and how many objects, lists and other values are in it."""
+    """A list in the document: the keys that lead to it, and how many objects, lists and other values are in it.
+
+    `beside` are the numbers and truths that stand outside of the lists, such as how many records a server has in all.
+    Texts are not among them: the address of a next page may hold a secret.
+    """
 
     keys: tuple[str, ...]
     objects: int = 0
     lists: int = 0
     others: int = 0
+    beside: dict[str, str] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -102,6 +108,7 @@ class _Walk:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.found: list[RecordList] = []
+        self._beside: dict[str, str] = {}
         self._keys: list[str] = []
         self._seen: list[set[str]] = []
         self._start: int | None = None
@@ -119,7 +126,7 @@ class _Walk:
             elif self._depth == self._start:
                 self._start = None
         else:
-            self._value(event)
+            self._value(event, value)
 
     def _key(self, key: str) -> None:
         if key in self._seen[-1]:
@@ -130,16 +137,18 @@ class _Walk:
         if self._known > _MOST_KEYS:
             raise ReadingError(f"{self._path}: an object with so many keys; expected a list of objects, one a record")
 
-    def _value(self, event: str) -> None:
+    def _value(self, event: str, value: Any) -> None:
         if self._start is not None:
             if self._depth == self._start + 1:
                 self.found[-1].count(event)
         elif event == "start_array":
-            self.found.append(RecordList(tuple(self._keys)))
+            self.found.append(RecordList(tuple(self._keys), beside=self._beside))
             self._start = self._depth
         elif event == "start_map":
             self._keys.append("")
             self._seen.append(set())
+        elif event in {"number", "boolean"} and self._keys and len(self._beside) < _MOST_SAID:
+            self._beside[".".join(self._keys)[:_MOST_SIGNS]] = str(value).lower()[:_MOST_SIGNS]
         self._depth += event in {"start_map", "start_array"}
         if self._depth > MAX_DEPTH:
             raise ReadingError(f"{self._path}: nested more than {MAX_DEPTH} levels deep; that is no table")

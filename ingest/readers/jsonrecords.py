@@ -49,7 +49,7 @@ def _open_json(path: Path, reading: Reading, desk: Desk) -> Table:
         with path.open(encoding=encoding, newline="") as file:
             flat = write_flat(path, _listed(path, file, found), desk)
     rows_in = found.total - (found.objects == 0)  # a list of lists has its names in the first
-    return _table(flat, "json", rows_in, {"encoding": encoding, "records": found.name}, desk)
+    return _table(flat, "json", rows_in, {**found.beside, "encoding": encoding, "records": found.name}, desk)
 
 
 def _open_lines(path: Path, reading: Reading, desk: Desk) -> Table:

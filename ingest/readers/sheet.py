@@ -147,8 +147,8 @@ def kind_of(number: int, codes: dict[int, str]) -> Kind:
         return _BUILTIN.get(number)
     code = _QUOTED.sub("", codes[number][:_MAX_CODE].split(";")[0]).lower()
     code = re.sub(r"\[(?!h+\]|m+\]|s+\])[^\]]*\]|\s", "", code)
-    if re.fullmatch(r"0{2,}", code):
-        return len(code)
+    if re.fullmatch(r"#*0[0#]+", code):  # `0# ## ## ## ##`, Excel's own for French telephone numbers, shows ten digits
+        return len(code.lstrip("#"))
     return next((kind for pattern, kind in _SHOWN if pattern.search(code)), None)
 
 
