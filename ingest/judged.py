@@ -135,11 +135,20 @@ def _keyless_sql(proven: Proven, key: Key, missing: Sequence[str]) -> str:
     )
 
 
+def _shown(typing: Typing) -> str:
+    """SQL: the value, or the marker that stands for it, as a text that keeps its place where there is none."""
+    said = [
+        f"CAST({quoted(typing.column.name)} AS VARCHAR)",
+        *([] if typing.marker is None else [quoted(typing.marker)]),
+    ]
+    return f"coalesce({', '.join(said)}, '')"
+
+
 def _rejects(proven: Proven, count: int) -> list[Reject]:
     """The rows that are left out, by their lines. Raises ReadingError where they are more than those kept."""
     con, rows = proven.table.con, proven.staged.rows
     limit = "LIMIT 1" if 2 * count + len(proven.rejects) > rows else ""
-    shown = ", ".join(f"CAST({quoted(one.name)} AS VARCHAR)" for one in proven.served if one.type != "GEOMETRY")
+    shown = ", ".join(_shown(typing) for typing in proven.typings if typing.sql_type != "GEOMETRY")
     found = con.execute(
         f"SELECT number, why, left(concat_ws(' | ', {shown}), {_SHOWN}) FROM left_out "  # noqa: S608
         f"JOIN {_numbered(proven)} ON number = file_row_number ORDER BY number {limit}"

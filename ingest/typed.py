@@ -86,7 +86,8 @@ def refused_sql(table: Table, typings: list[Typing]) -> str | None:
     why = _why(typings)
     if why is None:
         return None
-    texts = ", ".join(f"r{number}" for number, typing in enumerate(typings) if typing.sql_type != "GEOMETRY")
+    raw = (f"r{number}" for number, typing in enumerate(typings) if typing.sql_type != "GEOMETRY")
+    texts = ", ".join(f"coalesce(CAST({text} AS VARCHAR), '')" for text in raw)  # else each stands in another's place
     judged = f"SELECT *, {why} AS why, row_number() OVER () - 1 AS number FROM ({_texts(table.source, typings)})"  # noqa: S608
     return f"SELECT number, why, left(concat_ws(' | ', {texts}), {_SHOWN}) FROM ({judged}) WHERE why IS NOT NULL"  # noqa: S608
 

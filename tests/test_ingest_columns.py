@@ -251,3 +251,14 @@ def test_any_table_written_as_csv_is_accounted_for_and_text_reads_back_equal(fol
     assert isinstance(receipt, dict), receipt
     assert receipt["rows_in"] == receipt["rows_out"] + receipt["rejected"] == len(table)
     assert folder.rows() == [tuple(cell or None for cell in row) for row in table]
+
+
+def test_the_text_of_a_rejected_row_keeps_the_places_of_its_empty_cells(folder):
+    receipt = folder.bring("a;b;n\n1;;2\n3;;x\n", columns={"n": {"type": "integer"}})
+    assert [reject["text"] for reject in receipt["rejects"]] == ["3 |  | x"]
+
+
+def test_a_text_among_dates_is_named_as_what_keeps_them_from_being_dates(folder):
+    dates = "".join(f"2024-01-{day:02};{day}\n" for day in range(1, 29))
+    told = folder.bring(f"jour;n\n{dates}hier;29\n")["columns"][0]
+    assert (told["type"], "'hier'" in told["why"]) == ("text", True)

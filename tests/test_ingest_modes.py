@@ -88,7 +88,7 @@ def test_rows_without_a_key_of_their_own_are_rejected_with_their_lines(folder):
     assert (outcome.rows_in, outcome.rows_out, outcome.rejected) == (9, 5, 4)
     assert [row[0] for row in folder.rows()] == [1, 3, 4, 5, 6]
     assert folder.rows("jeu.t_rejects", "line, reason, text") == [
-        (3, "n: the key is missing", "y | 2"),
+        (3, "n: the key is missing", " | y | 2"),
         (4, "n: expected integer, found x", "x | q | 3"),
         (5, "n: the key stands on 2 rows, expected one", "2 | a | 4"),
         (7, "n: the key stands on 2 rows, expected one", "2 | c | 6"),

@@ -208,7 +208,7 @@ def test_rejects_of_what_was_held_come_with_it(folder):
     assert refresh(folder, "n;m;o\n1;a;\nx;b;\n3;c;\n", columns=declared).status == "held"
     assert folder.rows("jeu.t", "n") == [(1,), (2,), (3,)]
     let_in(folder)
-    assert folder.rows("jeu.t_rejects", "line, text") == [(3, "x | b")]
+    assert folder.rows("jeu.t_rejects", "line, text") == [(3, "x | b | ")]
 
 
 def test_what_is_refused_is_not_held_again_and_other_bytes_are(jeu):

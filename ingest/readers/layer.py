@@ -49,7 +49,7 @@ class Feature:
 
     def rejected(self, reason: str) -> Reject:
         """The feature as one that cannot be kept."""
-        text = " | ".join(value for value in self.values.values() if value is not None)
+        text = " | ".join(value or "" for value in self.values.values())
         return Reject(line=self.number, reason=reason, text=text[:SHOWN])
 
 
