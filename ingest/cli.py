@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import os
 import pwd
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path  # noqa: TC003  typer reads it
 from typing import TYPE_CHECKING, Annotated
@@ -73,6 +73,8 @@ def ingest_command(
     if everything and datasets:
         raise UsageError(f"--all brings in every dataset: name {', '.join(datasets)}, or say --all")
     tasks = [Task(slug) for slug in dict.fromkeys(datasets or lab.slugs)]
+    for task in tasks:
+        _warn_of_unknown(lab, task.slug)
     over = []
     for done in _run(lab, tasks, jobs, dask_address):
         record(lab, done, dt.datetime.now(dt.UTC))
@@ -216,6 +218,13 @@ def convert_command(
     typer.echo(f"{tables} tables in {out}: {rows} rows, {rejected} rejected; {failed} failed")
     if failed:
         raise typer.Exit(1)
+
+
+def _warn_of_unknown(lab: Lab, slug: str) -> None:
+    """Say to whom the dataset's policy grants something who is not there; the job tells of a policy that is wrong."""
+    with suppress(DocumentError):
+        for warning in lab.unknown_principals(slug) if slug in lab.slugs else ():
+            typer.echo(f"warning: {warning}", err=True)
 
 
 def _run(lab: Lab, tasks: Sequence[Task], jobs: int, dask_address: str | None) -> Iterator[Done]:

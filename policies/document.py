@@ -113,6 +113,12 @@ def suggest(word: str, known: list[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known)) or 'none'}"
 
 
+def line_of(path: Path, *place: int | str) -> int:
+    """The 1-based line of `place`, as `"grants", 2, "to"`, in a YAML document that was read before."""
+    root = yaml.compose(path.read_text(encoding="utf-8"), Loader=_CoreLoader)
+    return 1 if root is None else _line_of(root, place)
+
+
 def _refuse_duplicates(path: Path | str, node: yaml.Node) -> None:
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()

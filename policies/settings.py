@@ -25,7 +25,7 @@ class PolicySettings(Model):
         """The principals that user `name` is: itself, its groups and everyone. Raises UsageError if unknown."""
         if name not in self.users:
             known = suggest(name, list(self.users))
-            message = f"unknown user {name!r}; {known}. Users stand in datalab.toml, [policies.users]"
+            message = f"unknown user {name!r}; {known} (those of datalab.toml, [policies.users])"
             raise UsageError(message)
         return frozenset({"everyone", f"user:{name}", *(f"group:{group}" for group in self.users[name])})
 
@@ -37,7 +37,8 @@ class PolicySettings(Model):
         if kind == "group":
             groups = sorted({group for groups in self.users.values() for group in groups})
             if name not in groups:
-                message = f"unknown group {name!r}; {suggest(name, groups)}"
+                known = suggest(name, groups)
+                message = f"unknown group {name!r}; {known} (those of datalab.toml, [policies.users])"
                 raise UsageError(message)
             return frozenset({"everyone", principal})
         if kind in {"", "user"}:

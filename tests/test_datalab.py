@@ -88,6 +88,30 @@ def test_an_unknown_dataset_is_named_with_the_likeliest_one(folder, datalab):
     assert "unknown dataset 'comunes'; did you mean 'communes'" in ran.err
 
 
+def test_a_grant_to_somebody_unknown_is_told_with_its_line_and_the_likeliest_name_and_stops_nothing(folder, datalab):
+    folder.table("jeu", "a;b\n1;2\n")
+    grants = ("group:stewrds", "2999-01-01"), ("user:steward", "2999-01-01"), ("user:gone", "2020-01-01")
+    folder.grant("jeu", {}, *({"to": to, "edition": "raw", "until": until} for to, until in grants))
+    for _ in range(2):  # also where nothing else has changed
+        ran = datalab("ingest", "jeu")
+        assert ran.code == 0
+        (warning,) = [line for line in ran.err.splitlines() if "jeu.t" not in line]
+        policy = folder.root / "policies/jeu.yaml"
+        line = 1 + next(at for at, text in enumerate(policy.read_text().splitlines()) if "stewrds" in text)
+        assert warning == (
+            f"warning: {policy}:{line}: granted to nobody: unknown group 'stewrds'; did you mean 'stewards'? "
+            "(those of datalab.toml, [policies.users])"
+        )
+
+
+def test_where_a_lab_names_no_user_no_grant_is_doubted(folder, datalab):
+    folder.write("datalab.toml", "")
+    folder.table("jeu", "a;b\n1;2\n")
+    folder.grant("jeu", {}, {"to": "group:stewrds", "edition": "raw", "until": "2999-01-01"})
+    ran = datalab("ingest", "jeu")
+    assert (ran.code, "warning" in ran.err) == (0, False)
+
+
 def test_ingest_prints_its_table_and_a_failing_source_makes_the_exit_code_1(folder, datalab):
     folder.table("bon", "a;b\n1;2\n")
     folder.describe("cassé".replace("é", "e"), {"t": {"source": {"file": "gone.csv"}}})
