@@ -49,7 +49,10 @@ _CoreLoader.add_implicit_resolver(
 
 
 def read_yaml(path: Path, model: type[M]) -> M:
-    """Read `path` as one `model`; raises DocumentError naming file and line of the first thing that is wrong."""
+    """Read `path` as one `model`; raises DocumentError naming file and line of what is wrong first.
+
+    All keys that are missing are named at once.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -82,6 +85,8 @@ def parse_yaml(text: str, path: Path | str, model: type[M]) -> M:
     except ValidationError as error:
         # A misspelt key explains a missing one, so unknown keys are named first
         first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+        if first["type"] == "missing":
+            raise DocumentError(_missing(path, root, error.errors())) from None
         message = f"{path}:{_line_of(root, first['loc'])}: {_explain(first, model)}"
         raise DocumentError(message) from None
 
@@ -150,9 +155,25 @@ def _line_of(root: yaml.Node, loc: tuple[int | str, ...]) -> int:
     return line
 
 
-def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
+def _missing(path: Path | str, root: yaml.Node, errors: list[ErrorDetails]) -> str:
+    """All keys that are missing, those of one place in one line."""
+    keys: dict[int, list[str]] = {}
+    for error in errors:
+        if error["type"] == "missing":
+            keys.setdefault(_line_of(root, error["loc"]), []).append(repr(_place(error)))
+    return "\n".join(
+        f"{path}:{line}: {', '.join(found)} {'is' if len(found) == 1 else 'are'} missing"
+        for line, found in sorted(keys.items())
+    )
+
+
+def _place(error: ErrorDetails) -> str:
     # pydantic names the model of a union that was tried (`HttpSource`), which stands in no document
-    place = ".".join(str(step) for step in error["loc"] if step != "[key]" and not str(step).endswith("Source"))
+    return ".".join(str(step) for step in error["loc"] if step != "[key]" and not str(step).endswith("Source"))
+
+
+def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
+    place = _place(error)
     if error["type"] == "extra_forbidden":
         unknown = str(error["loc"][-1])
         return f"unknown key {place!r}; {suggest(unknown, _known_keys(model, error['loc']))}"

@@ -35,6 +35,18 @@ def test_an_unknown_column_type_is_named_with_its_line(folder):
     assert "'integer'" in said
 
 
+def test_all_keys_that_are_missing_are_named_at_once_with_their_lines(folder):
+    folder.write("datasets/jeu.yaml", "title: {fr: x}\ndescription: {fr: x}\nresources:\n  t:\n    title: {fr: t}\n")
+    top, of_t = error_of(folder, "datasets/jeu.yaml").splitlines()
+    assert top.endswith(
+        "jeu.yaml:1: 'publisher', 'contact', 'themes', 'keywords', 'licence', 'frequency', 'spatial', 'issued' "
+        "are missing"
+    )
+    assert of_t.endswith("jeu.yaml:4: 'resources.t.source', 'resources.t.origin' are missing")
+    folder.write("policies/jeu.yaml", "editions: {}\n")
+    assert error_of(folder, "policies/jeu.yaml", Policy).endswith("jeu.yaml:1: 'owner' is missing")
+
+
 @pytest.mark.parametrize(("field", "value"), [("licence", "LO"), ("themes", ["ENV"]), ("frequency", "yearly")])
 def test_an_unknown_word_of_a_vocabulary_is_refused_with_the_known_ones(folder, field, value):
     folder.describe("jeu", {"t": {"source": {"file": "x.csv"}}}, **{field: value})
