@@ -19,7 +19,7 @@ from ingest.wkb import is_flat
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -31,6 +31,7 @@ _LONLAT = {("EPSG", "4326"), ("OGC", "CRS84")}
 _WORLD = (-180.0, -90.0, 180.0, 90.0)
 _ROUND = (-360.0, -90.0, 360.0, 90.0)
 """Degrees as they stand in files: past 180 lies what is beyond the antimeridian, as Wallis does in the State's own."""
+_POLE = 90.0
 _BEYOND = 3.0
 """Degrees that data may reach past the area a system is made for, as waters and neighbours do."""
 _MOST_WKT = 1 << 16
@@ -138,17 +139,23 @@ class Placed:
 class Places:
     """Takes a layer's geometries to degrees, batch by batch; `all_points` says whether all so far were points."""
 
-    def __init__(self, path: Path, system: Projection, boxes: Mapping[str, Box] = MappingProxyType({})) -> None:
-        """Geometries of the file at `path`, all in one system; `boxes` are where they are said to lie, by who says."""
-        self._path, self._system, self._boxes = path, system, boxes
+    def __init__(
+        self, path: Path, system: Projection, rows: int, boxes: Mapping[str, Box] = MappingProxyType({})
+    ) -> None:
+        """Geometries of `rows` of the file at `path`, all in one system; `boxes` are where they lie, by who says."""
+        self._path, self._system, self._rows, self._boxes = path, system, rows, boxes
         self.all_points = True
+        self._placed = self._outside = 0
+        self._first: str | None = None
         self._inside: set[str] = set()
         self._exchanged: dict[str, int] = {}
+        self._latitude_first: int | None = None
 
     def place(self, geometries: Sequence[bytes | str | None], numbers: Sequence[int]) -> Placed:
         """Geometries, all as WKB or all as GeoJSON, of the features with these numbers.
 
-        Raises ReadingError naming the first that lies where its system has no coordinates.
+        One that lies where its system has no coordinates is not kept. Raises ReadingError as `refuse_misplaced` does,
+        once it is sure.
         """
         given = np.array([one is not None for one in geometries], dtype=bool)
         read = _read(geometries)
@@ -162,7 +169,10 @@ class Places:
                 why[at] = "some of its positions have a height and some have none"
         kept = np.array([one if reason is None else None for one, reason in zip(read, why, strict=True)], dtype=object)
         moved = self._moved(kept)
-        self._refuse_outside(kept, moved, numbers)
+        for outside, reason in self._astray(kept, moved, numbers):
+            why[outside], moved[outside] = reason, None
+        if self._outside * 2 > self._rows:
+            self._refuse_system()
         self._look(moved, numbers)
         kinds = shapely.get_type_id(moved)
         points = kinds == int(shapely.GeometryType.POINT)
@@ -174,8 +184,14 @@ class Places:
             places[where] = (lon, lat)
         return Placed(wkb=list(shapely.to_wkb(moved, flavor="iso", byte_order=1)), points=places, why=why)
 
-    def refuse_exchanged(self) -> None:
-        """Raise ReadingError if nothing of what was placed lies in a box, but something would with latitude first."""
+    def refuse_misplaced(self) -> None:
+        """Raise ReadingError if what was placed is in another system than said, or has latitude first.
+
+        It is in another where most lies outside of it. It has latitude first where nothing lies in a box, but something
+        would so, or what lies on no globe would lie on it.
+        """
+        if self._outside > self._placed:
+            self._refuse_system()
         for says, number in self._exchanged.items():
             if says not in self._inside:
                 west, south, east, north = self._boxes[says]
@@ -184,6 +200,18 @@ class Places:
                     f", but feature {number} would if its latitude came first; expected longitude, latitude. Have the "
                     "publisher put the axes right, or correct what says where they lie"
                 )
+        if self._latitude_first is not None and not self._inside:
+            raise ReadingError(
+                f"{self._path}: feature {self._latitude_first} lies on no globe, but would if its latitude came first; "
+                "expected longitude, latitude. Have the publisher put the axes right or mend that feature, or say in "
+                "the dataset's `spatial` where the others lie"
+            )
+
+    def _refuse_system(self) -> None:
+        raise ReadingError(
+            f"{self._path}: {self._first}; {self._outside} of the {self._outside + self._placed} read are not there. "
+            'If they are in another system, declare it: read: {crs: "EPSG:2154"}'
+        )
 
     def _look(self, shapes: NDArray[Any], numbers: Sequence[int]) -> None:
         """Note in which boxes some shape lies as it is, and in which with its axes exchanged."""
@@ -215,26 +243,28 @@ class Places:
             moved[chosen] = shapely.transform(geometries[chosen], degrees, include_z=has_z)
         return moved
 
-    def _refuse_outside(self, before: NDArray[Any], after: NDArray[Any], numbers: Sequence[int]) -> None:
+    def _astray(self, before: NDArray[Any], after: NDArray[Any], numbers: Sequence[int]) -> Iterator[tuple[int, str]]:
+        """Which shapes lie where their system has no coordinates, and a sentence that says where."""
         west, south, east, north = self._system.area
         bounds = shapely.bounds(after)
         inside = (bounds[:, 0] >= west) & (bounds[:, 1] >= south) & (bounds[:, 2] <= east) & (bounds[:, 3] <= north)
-        bad = np.flatnonzero(~inside & ~shapely.is_empty(after) & ~shapely.is_missing(after))
-        if not len(bad):
-            return
-        at = int(bad[0])
-        lon, lat = shapely.get_coordinates(after[at]).T
-        wrong = np.flatnonzero(~((lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)))
-        x, y = shapely.get_coordinates(before[at])[wrong[0]]
-        if self._system.transformer is None:
-            expected = f"longitude and latitude in degrees ({LONLAT})"
-        else:
-            area = f"{west:g}..{east:g}° E, {south:g}..{north:g}° N"
-            expected = f"coordinates of {self._system.name}, which is for {area}"
-        raise ReadingError(
-            f"{self._path}: feature {numbers[at]} is at {x:.15g}, {y:.15g}; expected {expected}. If they are in "
-            'another system, declare it: read: {crs: "EPSG:2154"}'
-        )
+        some = ~shapely.is_empty(after) & ~shapely.is_missing(after)
+        self._placed += int(np.count_nonzero(inside & some))
+        for at in np.flatnonzero(~inside & some).tolist():
+            self._outside += 1
+            lon, lat = shapely.get_coordinates(after[at]).T
+            wrong = np.flatnonzero(~((lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)))
+            x, y = shapely.get_coordinates(before[at])[wrong[0]]
+            if self._system.transformer is None:
+                expected = f"longitude and latitude in degrees ({LONLAT})"
+                if self._latitude_first is None and np.all((np.abs(lon) <= _POLE) & (np.abs(lat) <= 2 * _POLE)):
+                    self._latitude_first = numbers[at]
+            else:
+                area = f"{west:g}..{east:g}° E, {south:g}..{north:g}° N"
+                expected = f"coordinates of {self._system.name}, which is for {area}"
+            said = f"is at {x:.15g}, {y:.15g}; expected {expected}"
+            self._first = self._first or f"feature {numbers[at]} {said}"
+            yield at, f"it {said}"
 
 
 def _meets(bounds: NDArray[np.float64], box: Box) -> NDArray[np.bool_]:

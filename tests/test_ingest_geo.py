@@ -271,11 +271,24 @@ def test_a_geometry_is_kept_as_it_is_or_rejected(folder, geometry, kept):
         assert folder.rows(columns="st_astext(geometry)")[2] == (kept,)
 
 
-@pytest.mark.parametrize("place", ["[0, 91]", "[361, 0]", "[-2000, 49]"])
-def test_a_place_on_no_globe_is_an_error_that_names_its_feature(folder, place):
-    told = bring(folder, collection(feature(), feature("{}", f'{{"type": "Point", "coordinates": {place}}}')))
-    assert "feature 2 is at" in told
-    assert "expected longitude and latitude in degrees" in told
+@pytest.mark.parametrize(
+    ("place", "said"), [("[0, 91]", "0, 91"), ("[361, 0]", "361, 0"), ("[-2000, 49]", "-2000, 49")]
+)
+def test_a_place_on_no_globe_is_rejected_with_its_feature_alone(folder, place, said):
+    wrong = feature('{"n": 2}', f'{{"type": "Point", "coordinates": {place}}}')
+    receipt = bring(folder, collection(feature('{"n": 1}'), wrong, feature('{"n": 3}')))
+    assert [(one["line"], one["reason"]) for one in receipt["rejects"]] == [
+        (2, f"it is at {said}; expected longitude and latitude in degrees (EPSG:4326)")
+    ]
+    assert (receipt["rows_in"], receipt["rows_out"]) == (3, 2)
+    assert folder.rows(columns="n, longitude, latitude") == [(1, 0.1, 49.5), (3, 0.1, 49.5)]
+
+
+def test_a_file_of_places_on_no_globe_is_refused_with_how_to_declare_its_system(folder):
+    lambert = feature(geometry='{"type": "Point", "coordinates": [652000, 6862000]}')
+    told = bring(folder, collection(feature(), lambert, lambert))
+    assert "data.geojson: feature 2 is at 652000, 6862000; expected longitude and latitude in degrees" in told
+    assert '2 of the 3 read are not there. If they are in another system, declare it: read: {crs: "EPSG:2154"}' in told
 
 
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])

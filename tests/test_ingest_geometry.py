@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 import shapely
@@ -24,9 +25,10 @@ ESRI_DEGREES = (
 )
 
 
-def place(said, *shapes, declared=None):
-    places = Places(FILE, projection(FILE, said, declared))
-    placed = places.place([one if isinstance(one, str) else shapely.to_wkb(one) for one in shapes], range(1, 99))
+def place(said, *shapes, declared=None, boxes=MappingProxyType({})):
+    places = Places(FILE, projection(FILE, said, declared), len(shapes), boxes)
+    given = [one if one is None or isinstance(one, str) else shapely.to_wkb(one) for one in shapes]
+    placed = places.place(given, range(1, 99))
     return places, placed
 
 
@@ -107,10 +109,41 @@ def test_an_unknown_system_is_refused(said, told):
         ("EPSG:32620", 652000, 6862000000),
     ],
 )
-def test_coordinates_out_of_the_systems_area_are_refused(said, x, y):
-    with pytest.raises(ReadingError, match="feature 2 is at ") as caught:
-        place(said, shapely.Point(), shapely.LineString([(x, y), (x, y)]))
+def test_a_file_of_coordinates_out_of_its_systems_area_is_refused(said, x, y):
+    with pytest.raises(ReadingError, match="feature 2 is at .*; 2 of the 2 read are not there") as caught:
+        place(said, shapely.Point(), shapely.Point(x, y), shapely.LineString([(x, y), (x, y)]))
     assert 'read: {crs: "EPSG:2154"}' in str(caught.value)
+
+
+def test_most_places_out_of_the_area_are_refused_though_more_features_have_no_place():
+    places, _ = place("EPSG:4326", None, None, None, shapely.Point(2000, 49), shapely.Point(3000, 49))
+    with pytest.raises(ReadingError, match="feature 4 is at 2000, 49; .*; 2 of the 2 read are not there"):
+        places.refuse_misplaced()
+
+
+@pytest.mark.parametrize(
+    ("said", "good", "bad", "why"),
+    [
+        ("EPSG:4326", (2, 48), (2000, 48), "it is at 2000, 48; expected longitude and latitude in degrees (EPSG:4326)"),
+        ("EPSG:2154", (652000, 6862000), (0, 0), "it is at 0, 0; expected coordinates of EPSG:2154, which is for"),
+    ],
+)
+def test_a_place_out_of_the_area_among_others_is_not_kept(said, good, bad, why):
+    places, placed = place(said, shapely.Point(good), shapely.LineString([good, bad]), shapely.Point(good))
+    places.refuse_misplaced()
+    assert [reason is None for reason in placed.why] == [True, False, True]
+    assert placed.why[1].startswith(why)
+    assert placed.wkb[1] is None
+    assert places.all_points
+
+
+def test_a_place_that_is_on_the_globe_only_with_latitude_first_makes_all_doubtful():
+    around = [shapely.Point(48.8, 2.3), shapely.Point(-17.5, -149.5), shapely.Point(43.3, 5.4)]
+    places, _ = place("EPSG:4326", *around)
+    with pytest.raises(ReadingError, match="feature 2 lies on no globe, but would if its latitude came first"):
+        places.refuse_misplaced()
+    places, _ = place("EPSG:4326", *around, boxes={"the dataset's `spatial`": (40, 0, 50, 10)})
+    places.refuse_misplaced()
 
 
 def test_geometry_past_the_antimeridian_stays():

@@ -164,6 +164,13 @@ def test_a_system_that_is_not_said_must_be_declared(folder):
     assert bring(folder, content, read={"crs": "EPSG:2154"})["dialect"]["crs"] == "EPSG:2154"
 
 
+def test_a_geometry_on_no_globe_is_rejected_by_its_row(folder):
+    receipt = folder.bring(geoparquet("", ROUEN, shapely.to_wkb(shapely.Point(2000, 49)), ROUEN), name="x.parquet")
+    assert [one["line"] for one in receipt["rejects"]] == [2]
+    assert receipt["rejects"][0]["reason"].startswith("geometry: it is at 2000, 49; expected longitude and latitude")
+    assert (receipt["rows_in"], receipt["rows_out"]) == (3, 2)
+
+
 def test_a_geometry_that_loses_something_is_rejected_by_its_row(folder):
     measured = shapely.to_wkb(shapely.from_wkt("POINT M (1 49 3)"), flavor="iso")
     receipt = bring(folder, geoparquet("", ROUEN, measured, ROUEN))

@@ -96,10 +96,9 @@ def lonlat_layers(
 
 def layer_table(layer: Layer, features: Features, desk: Desk) -> Table:
     """The table of the features; their lines are their numbers. Raises ReadingError as `Places` and `write_flat` do."""
-    places = Places(layer.path, layer.system, {**desk.territory, **layer.boxes})
+    places = Places(layer.path, layer.system, layer.rows_in, {**desk.territory, **layer.boxes})
     keys: dict[Path_, None] = {}
     flat = write_flat(layer.path, _rows(layer.path, features, places, keys), desk)
-    places.refuse_exchanged()
     columns, source = _columns(layer, flat, list(keys), points=places.all_points)
     return Table(
         con=desk.con,
@@ -135,6 +134,7 @@ def _rows(
             row[_LONGITUDE], row[_LATITUDE] = (None, None) if point is None else map(repr, point)
             keys.update(dict.fromkeys(row))
             yield one.number, row
+    places.refuse_misplaced()
 
 
 def _batches(features: Features) -> Iterator[list[Feature | Reject]]:

@@ -85,7 +85,7 @@ def _open(path: Path, reading: Reading, desk: Desk) -> Table:
         numbers: array[int] | None = None
         rejects: list[Reject] = []
         if systems:
-            source, numbers, rejects = _placed(path, source, systems, desk)
+            source, numbers, rejects = _placed(path, source, footer.num_rows, systems, desk)
     packed = [
         column.source_name for column, value in zip(columns, values, strict=True) if value.startswith("to_base64")
     ]
@@ -239,10 +239,10 @@ def _system(path: Path, name: str, said: str | None) -> str | None:
 
 
 def _placed(
-    path: Path, source: str, systems: dict[str, Projection], desk: Desk
+    path: Path, source: str, rows: int, systems: dict[str, Projection], desk: Desk
 ) -> tuple[str, array[int], list[Reject]]:
     """The rows with geometries in degrees, in a file of the desk; their numbers, and those that had to stay out."""
-    places = {name: Places(path, system, desk.territory) for name, system in systems.items()}
+    places = {name: Places(path, system, rows, desk.territory) for name, system in systems.items()}
     copy, numbers, rejects, done = desk.path("placed.parquet"), array("q"), [], 0
     reader = desk.con.sql(f"SELECT * FROM {source}").to_arrow_reader(_BATCH)  # noqa: S608
     with pq.ParquetWriter(copy, reader.schema, compression="zstd") as writer:
@@ -264,7 +264,7 @@ def _placed(
             ]
             done += batch.num_rows
     for place in places.values():
-        place.refuse_exchanged()
+        place.refuse_misplaced()
     return f"read_parquet({literal(copy)})", numbers, rejects
 
 
