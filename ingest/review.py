@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ingest import held
+from ingest import again, held
 from ingest.before import receipt_of
 from ingest.commit import write_rejects
 from ingest.differences import Shape, differences, widened
@@ -17,7 +17,9 @@ from policies.errors import LakeError
 from policies.model import RAW
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+    from typing import Any
 
     from catalog.lake import Served
     from catalog.model import Resource
@@ -117,22 +119,24 @@ def dealt_with(visit: Visit) -> Outcome | None:
     return None
 
 
-def reasons(visit: Visit, made: Made) -> tuple[str, ...]:
-    """Why a steward must see what was made before it counts; empty if it may count."""
+def compared(visit: Visit, made: Made) -> tuple[tuple[str, ...], Made]:
+    """Why a steward must see what was made before it counts, empty if it may count, and what was made, noted down:
+    its receipt says what changed since the last good snapshot and breaks nothing.
+    """
     if visit.last is None:
-        return ()
-    receipt = visit.last[1]
+        return (), made
+    served, receipt = visit.last
+    before, after = _shapes(visit, served, made)
     # Who changed how the bytes are read has changed the types on purpose
     types = receipt is None or receipt.reading == visit.reading
-    return differences(*_shapes(visit, visit.last[0], made), max_drop=visit.max_drop, types=types)
-
-
-def noted(visit: Visit, made: Made) -> Made:
-    """The same, its receipt with what changed since the last good snapshot and breaks nothing."""
-    if visit.last is None:
-        return made
-    notes = (*made.receipt.notes, *widened(*_shapes(visit, visit.last[0], made)))
-    return replace(made, receipt=made.receipt.model_copy(update={"notes": notes}))
+    reasons = differences(before, after, max_drop=visit.max_drop, types=types)
+    notes = widened(before, after)
+    if visit.resource.mode == "append":
+        twice, few = again.standing(before, after, visit.job.workshop.spill)
+        reasons += (*again.corrected(visit.files, _names_before(visit)), *twice)
+        notes += few
+    receipt = made.receipt.model_copy(update={"notes": (*made.receipt.notes, *notes)})
+    return reasons, replace(made, receipt=receipt)
 
 
 def _shapes(visit: Visit, served: Served, made: Made) -> tuple[Shape, Shape]:
@@ -164,15 +168,17 @@ def hold(visit: Visit, made: Made, why: tuple[str, ...]) -> Outcome:
 
 
 def note(visit: Visit, error: ReadingError) -> None:
-    """Note on the shelf that the new bytes cannot be read, if there are good data that they would have replaced."""
-    waiting = held.held_of(visit.shelf)
-    if visit.last is None or (waiting is not None and (waiting.sha256, waiting.reasons) == _key(visit, error)):
+    """Note on the shelf that the new bytes cannot be read, if there are good data that they would have replaced.
+
+    What waits and can be read is left there: a steward may still accept it.
+    """
+    waiting, why = held.held_of(visit.shelf), (str(error),)
+    if visit.last is None or (
+        waiting is not None
+        and (waiting.table is not None or (waiting.sha256, waiting.reasons) == (visit.fetched.sha256, why))
+    ):
         return
-    held.put(visit.shelf, _described(visit, (str(error),)), {})
-
-
-def _key(visit: Visit, error: ReadingError) -> tuple[str, tuple[str, ...]]:
-    return visit.fetched.sha256, (str(error),)
+    held.put(visit.shelf, _described(visit, why), {})
 
 
 def _described(visit: Visit, why: tuple[str, ...]) -> Held:
@@ -214,8 +220,23 @@ def _files_before(visit: Visit) -> set[str]:
 def _appended(visit: Visit) -> set[str]:
     """The hashes of all bytes that the table was made of, since the last snapshot of a whole."""
     found = set()
-    for receipt in visit.job.lab.lake.history(visit.job.slug, RAW, visit.name):
+    for receipt in _added(visit):
         found |= {receipt["sha256"], *(file["sha256"] for file in receipt.get("files", ()))}
-        if receipt.get("mode") != "append":
-            break
     return found
+
+
+def _names_before(visit: Visit) -> dict[str, set[str]]:
+    """The files of a folder that the table was made of, each with the hashes of all bytes it had, since then too."""
+    names: dict[str, set[str]] = {}
+    for receipt in _added(visit):
+        for file in receipt.get("files", ()):
+            names.setdefault(file["name"], set()).add(file["sha256"])
+    return names
+
+
+def _added(visit: Visit) -> Iterator[dict[str, Any]]:
+    """The receipts of what was added to the table, back to the last snapshot of a whole, which is the last of them."""
+    for receipt in visit.job.lab.lake.history(visit.job.slug, RAW, visit.name):
+        yield receipt
+        if receipt.get("mode") != "append":
+            return

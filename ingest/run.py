@@ -83,12 +83,12 @@ def _bring_in(job: Job, name: str, before: Before) -> Outcome:
     receipt = _receipt(visit, proven, time.monotonic() - start)
     rejects = rejects_table(proven.rejects, receipt)
     made = Made(staged=proven.staged, columns=proven.served, rejects=rejects, receipt=receipt)
-    reasons = review.reasons(visit, made)
+    reasons, made = review.compared(visit, made)
     if reasons:
         job.say(f"{job.slug}.{name}: hold for review")
         return review.hold(visit, made, reasons)
-    job.say(f"{job.slug}.{name}: commit {receipt.rows_out} rows and build the editions")
-    receipt, editions = commit(job, name, before, review.noted(visit, made))
+    job.say(f"{job.slug}.{name}: commit {made.receipt.rows_out} rows and build the editions")
+    receipt, editions = commit(job, name, before, made)
     held.drop(visit.shelf)
     return counted(receipt, "ingested", editions)
 

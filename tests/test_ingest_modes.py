@@ -154,6 +154,47 @@ def test_other_columns_are_held_and_what_is_accepted_has_them_all(folder):
     assert counts(folder) == (2, 1, 0, 3)
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "again"),
+    [
+        ("n;a\n1;x\n2;y\n", "n;a\n1;x\n2;y\n3;z\n", 2),
+        ("n;a\n1;x\n2;y\n", "a;n\ny;2\nz;30000\n", 1),
+        ("n;a\n1,5;x\n2,25;s\n", "n;a\n1,5000;x\n2,2500;s\n", 2),
+        ("n;a\n1;\n2;y\n", "n;a\n1;\n7;y\n", 1),
+    ],
+    ids=["all and one more", "a window that moved", "more digits", "an empty cell"],
+)
+def test_a_source_that_brings_its_old_rows_again_is_held(folder, first, then, again):
+    append(folder, first)
+    outcome = append(folder, then)
+    assert outcome.status == "held"
+    (reason,) = outcome.reasons
+    assert reason.startswith(f"{again} of the {outcome.rows_out} new rows stand in the table already, value for value")
+    assert len(folder.rows()) == 2
+
+
+def test_few_rows_that_stand_in_the_table_already_are_noted(folder):
+    append(folder, "n;a\n1;x\n2;y\n")
+    assert append(folder, "n;a\n2;y\n3;y\n4;y\n").status == "ingested"
+    assert receipt(folder)["notes"][0].startswith("1 of the 3 new rows stand in the table already")
+    assert append(folder, "n;a\n1;y\n2;x\n").status == "ingested"
+    assert receipt(folder)["notes"] == []
+    assert len(folder.rows()) == 7
+
+
+def test_a_geometry_that_comes_again_is_seen(folder):
+    def points(*places: float) -> str:
+        features = [
+            {"type": "Feature", "properties": {"n": 1}, "geometry": {"type": "Point", "coordinates": [x, 49.0]}}
+            for x in places
+        ]
+        return json.dumps({"type": "FeatureCollection", "features": features})
+
+    append(folder, points(0.5, 1.5), name="data.geojson")
+    (reason,) = append(folder, points(1.5, 2.5), name="data.geojson").reasons
+    assert reason.startswith("1 of the 2 new rows stand in the table already")
+
+
 def test_what_waits_is_refused_before_newer_rows_come_in(folder):
     append(folder, "n;a\n1;x\n")
     append(folder, "n;b\n2;x\n")

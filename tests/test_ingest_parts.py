@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ingest.run import ingest
+from ingest.verdict import accept
 from policies.model import RAW
 
 A, B = "n;v\n1;x\n2;y\n", "n;v\n3;z\n"
@@ -204,6 +205,27 @@ def test_only_the_files_that_are_new_in_a_folder_are_appended(folder, several):
     assert read(receipt) == [("1.csv", None, 0), ("2.csv", None, 0), ("3.csv", 3, 1)]
     assert receipt["rejects"][0]["reason"] == "sources/in/3.csv: n: expected integer, found x"
     assert folder.rows(columns="n") == [(1,), (2,), (3,), (4,), (5,)]
+
+
+def test_an_appended_file_that_comes_with_other_bytes_is_held_and_named(folder, several):
+    several({"1.csv": A}, mode="append")
+    several({"2.csv": B}, mode="append")
+    outcome = several({"1.csv": "n;v\n8;x\n9;y\n", "3.csv": "n;v\n4;t\n"}, mode="append")
+    assert outcome.status == "held"
+    (reason,) = outcome.reasons
+    assert reason.startswith("the file 'sources/in/1.csv' was added before and has other bytes now")
+    assert folder.rows(columns="n") == [(1,), (2,), (3,)]
+    (accepted,) = accept(folder.lab, "jeu", by="a", why="", say=lambda _: None)
+    assert accepted.status == "ingested"
+    assert folder.rows(columns="n") == [(1,), (2,), (3,), (8,), (9,), (4,)]
+    assert several(mode="append").status == "unchanged"
+    assert several({"1.csv": A}, mode="append").status == "unchanged"
+
+
+def test_a_merged_file_may_come_with_other_bytes(folder, several):
+    several({"1.csv": A}, mode="merge", key=["n"])
+    several({"1.csv": "n;v\n2;Y\n"}, mode="merge", key=["n"])
+    assert sorted(folder.rows()) == [(1, "x"), (2, "Y")]
 
 
 def test_a_folder_that_becomes_appended_keeps_what_it_had(folder, several):
