@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _SHOWN_ROWS = 50
 _SHOWN_WIDTH = 60
 _BATCH = 50_000
+_PLAIN_SCALE = 6
 _NESTED = {"list", "array", "struct", "map", "union", "blob", "interval", "variant"}
 
 
@@ -70,14 +71,17 @@ def _refuse_doubled(relation: duckdb.DuckDBPyRelation) -> None:
 
 
 def _plain(relation: duckdb.DuckDBPyRelation, form: Format) -> duckdb.DuckDBPyRelation:
-    """The relation with what `form` has a word for: geometry as WKT (in Parquet WKB), nested values in CSV as text."""
+    """The relation with what `form` has a word for.
+
+    Geometry becomes WKT (in Parquet WKB); nested values and decimals of many places become texts in CSV.
+    """
     columns = []
     for name, kind in zip(relation.columns, relation.types, strict=True):
         column = quoted(name)
         if _is_geometry(kind):
             function = "st_aswkb" if form is Format.parquet else "st_astext"
             column = f"{function}({column}) AS {column}"
-        elif form in {Format.csv, Format.table} and kind.id in _NESTED:
+        elif form in {Format.csv, Format.table} and (kind.id in _NESTED or _has_many_places(kind)):
             column = f"CAST({column} AS VARCHAR) AS {column}"
         columns.append(column)
     return relation.project(", ".join(columns))
@@ -85,6 +89,11 @@ def _plain(relation: duckdb.DuckDBPyRelation, form: Format) -> duckdb.DuckDBPyRe
 
 def _is_geometry(kind: object) -> bool:
     return str(kind).startswith("GEOMETRY")
+
+
+def _has_many_places(kind: Any) -> bool:
+    """Whether values may be so small that Arrow and Python write them with an exponent: `1.00E-7`, `0E-15`."""
+    return kind.id == "decimal" and int(dict(kind.children)["scale"]) > _PLAIN_SCALE
 
 
 def _geoparquet(relation: duckdb.DuckDBPyRelation) -> dict[str, str]:
@@ -127,7 +136,7 @@ def _json(reader: pa.RecordBatchReader, out: BinaryIO) -> None:
 def _plain_value(value: Any) -> Any:
     """A value as JSON has it: a decimal as a number where a float says it exactly, NaN and infinities as text."""
     if isinstance(value, Decimal):
-        return float(value) if value == Decimal(repr(float(value))) else str(value)
+        return float(value) if value == Decimal(repr(float(value))) else f"{value:f}"
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, dict):

@@ -131,6 +131,17 @@ def test_two_columns_of_one_name_are_refused_rather_than_one_of_them_lost(jeu, d
     assert "two columns of the answer are called 'nom'" in ran.err
 
 
+def test_no_decimal_is_written_with_an_exponent(jeu, datalab):
+    sql = "SELECT 0::DECIMAL(18,15) AS a, 1e-7::DECIMAL(18,9) AS b, 1.5 AS c"
+    assert datalab("query", sql, "--format", "csv").out.splitlines()[1] == '"0.000000000000000","0.000000100",1.5'
+    shown = datalab("query", sql).out
+    assert "0.000000000000000" in shown
+    assert "0.000000100" in shown
+    sql = "SELECT '0.00000000000000000012345678901234567891'::DECIMAL(38,38) AS a"
+    told = datalab("query", sql, "--format", "json").out
+    assert json.loads(told) == [{"a": "0.00000000000000000012345678901234567891"}]
+
+
 def test_json_has_no_nan(jeu, datalab):
     ran = datalab("query", "SELECT 'NaN'::DOUBLE AS a, [1.5, 'inf'::DOUBLE] AS b, 1.10 AS c", "--format", "json")
     assert json.loads(ran.out) == [{"a": "nan", "b": [1.5, "inf"], "c": 1.1}]
