@@ -26,6 +26,7 @@ from catalog import deltalog
 from catalog.deltalog import COLUMNS, RECEIPT
 from catalog.receipt import Stored
 from policies.errors import LakeError
+from policies.wording import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,7 +105,8 @@ class Lake:
         except FileNotFoundError:
             return None
         except ValidationError as error:
-            message = f"{pointer}: damaged ({error.error_count()} errors); restore it from the backup, or ingest again"
+            said = count_of(error.error_count(), "error")
+            message = f"{pointer}: damaged ({said}); restore it from the backup, or ingest again"
             raise LakeError(message) from None
 
     def files(self, dataset: str, edition: str, resource: str, served: Served) -> list[Path]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ingest.kinds import kinds_of
 from policies.errors import ReadingError
+from policies.wording import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +36,8 @@ def refuse_passed_over(
                 which = "is the header and" if headless else "may be the header, but"
                 otherwise = "" if headless else f", {header.start} if the names stand there"
                 raise ReadingError(
-                    f"line {row.start} {which} has {len(row.cells)} cells, the rows below {width}; mend it in the "
-                    f"source, or declare header_row under read: (0 reads the rows without names{otherwise})"
+                    f"line {row.start} {which} has {count_of(len(row.cells), 'cell')}, the rows below {width}; mend it "
+                    f"in the source, or declare header_row under read: (0 reads the rows without names{otherwise})"
                 )
             raise ReadingError(
                 f"line {row.start} has {row.filled} cells that say something, the rows below {width}; declare "

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from policies.wording import count_of
+
 DECIMAL_SCALE = 4
 """Numbers with at most this many decimals are decimals (money, rates); with more, they are measures: floats."""
 DOUBLE_DIGITS = 15
@@ -115,7 +117,7 @@ def number(
     if digits <= DECIMAL_DIGITS and word != "float":
         precision = 18 if digits <= 18 else DECIMAL_DIGITS  # noqa: PLR2004  DuckDB's widest in 64 bits
         sql_type = f"DECIMAL({precision},{scale})"
-        why = f"every value is a number with a decimal {named} and at most {scale} decimals"
+        why = f"every value is a number with a decimal {named} and at most {count_of(scale, 'decimal')}"
         pattern = _digits(precision - scale, scale, separator, grouped)
         # Two decimals of 15 digits at most are the same if their floats are: none was rounded
         quick = f"{_COMMA} AND TRY_CAST({{y}} AS DOUBLE) = CAST({{v}} AS DOUBLE)" if fast else None

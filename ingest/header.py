@@ -12,6 +12,7 @@ from ingest.above import refuse_otherwise_parted, refuse_passed_over
 from ingest.kinds import NUMBERS, kind_of, kinds_of, shape_of
 from ingest.markers import is_marker
 from policies.errors import ReadingError
+from policies.wording import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +83,7 @@ def find_header(rows: Sequence[Row], reading: Reading) -> Header:
         raise ReadingError("the file is empty: no cell says anything")
     names = reading.names
     if names is not None:
-        _refuse_unlike(len(names), f"{len(names)} names are declared", rows)
+        _refuse_unlike(len(names), f"{count_of(len(names), 'name is', 'names are')} declared", rows)
     found = _found(rows, reading.header_row, reading.header_rows, None if names is None else len(names))
     if reading.data_row is not None:
         found = _starting(found, rows, reading.data_row, reading.header_rows)
@@ -102,7 +103,9 @@ def _found(rows: Sequence[Row], declared: int | None, depth: int, known: int | N
         if found is None:
             raise ReadingError(f"no row starts on line {declared}, the declared header_row")
         width = known or len(rows[found].cells)
-        _refuse_unlike(width, f"line {declared}: the declared header has {width} cells", rows[found + depth :])
+        _refuse_unlike(
+            width, f"line {declared}: the declared header has {count_of(width, 'cell')}", rows[found + depth :]
+        )
         return replace(_below(rows, found, depth, width), above=_texts(rows[:found]))
     at = _below_comments(rows, _first_full(rows, width), width)
     below = [row.cells for row in rows[at + 1 :] if len(row.cells) >= width]
@@ -180,7 +183,8 @@ def _below(rows: Sequence[Row], at: int, depth: int, width: int) -> Header:
     """
     if at + depth > len(rows):
         raise ReadingError(
-            f"header_rows is {depth}, but only {len(rows) - at} rows stand from line {rows[at].start} on"
+            f"header_rows is {depth}, but only {count_of(len(rows) - at, 'row stands', 'rows stand')} "
+            f"from line {rows[at].start} on"
         )
     named = rows[at : at + depth]
     names, written = _joined([row.cells[:width] for row in named]), tuple[str, ...]()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ingest.forms import Form
 
 AS_BEFORE = "text, as in the snapshot before"
+_ONCE_SAID = "at most 1 decimals"
+"""As receipts say it that are older, and kept for ever."""
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 
 
@@ -38,7 +40,8 @@ class Kept:
         `measured` gives, for a separator and whether thousands are set apart, how many digits stand at most before and
         after it.
         """
-        return next((form for form in self._forms(measured) if form.why == self.why), None)
+        why = self.why.replace(_ONCE_SAID, "at most 1 decimal")
+        return next((form for form in self._forms(measured) if form.why == why), None)
 
     def _forms(self, measured: Callable[[str, bool], tuple[int, int]]) -> Iterator[Form]:
         decimal = _DECIMAL.fullmatch(self.sql_type)

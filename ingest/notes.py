@@ -11,6 +11,7 @@ from ingest.kinds import kind_of, shape_of
 from ingest.markers import is_marker
 from ingest.marks import rows_of
 from policies.errors import ReadingError
+from policies.wording import count_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +78,9 @@ def notes_below(path: Path, marks: Marks, width: int, encoding: str, footer_rows
 def _footer(lines: list[_Line], rows: int) -> int:
     said = [line.start for line in lines if line.filled]
     if rows >= len(said):
-        raise ReadingError(f"footer_rows is {rows}, but only {len(said)} lines at the end can be rows below a table")
+        raise ReadingError(
+            f"footer_rows is {rows}, but only {count_of(len(said), 'line')} at the end can be rows below a table"
+        )
     return said[-rows]
 
 

@@ -129,10 +129,10 @@ def test_rows_that_change_as_they_are_read_are_read_again(api, tmp_path, monkeyp
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (Portal(3, total=4), "there are 4 records, and 3 came"),
+        (Portal(3, total=4), "counts 4 records, and 3 came"),
         (Portal(3, total_was_estimated=True), "only estimates how many rows"),
         (Portal(3, records=[{"_id": {"n": 1}}]), "a row has no number as its _id"),
-        (Portal(3, records=None), "there are 3 records, and 0 came"),
+        (Portal(3, records=None), "counts 3 records, and 0 came"),
         (lambda _: {"success": False, "error": {"message": "non"}}, "the portal refuses: non"),
         (lambda _: Said(b"<!DOCTYPE html><title>Portail"), "expected JSON, found an HTML page"),
         (lambda _: {"success": True, "result": []}, "expected a resource of CKAN"),

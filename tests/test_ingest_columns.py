@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ingest.kept import Kept
+
 
 def column(folder, values: list[str], name: str = "v", **resource: object) -> tuple[str, list]:
     """The proven type of a column with these values, and the values as they are in the lake."""
@@ -262,3 +264,12 @@ def test_a_text_among_dates_is_named_as_what_keeps_them_from_being_dates(folder)
     dates = "".join(f"2024-01-{day:02};{day}\n" for day in range(1, 29))
     told = folder.bring(f"jour;n\n{dates}hier;29\n")["columns"][0]
     assert (told["type"], "'hier'" in told["why"]) == ("text", True)
+
+
+def test_one_decimal_is_said_so_and_a_column_keeps_the_form_of_a_receipt_that_said_it_otherwise(folder):
+    receipt = folder.bring("n;v\n1;1,5\n2;2,5\n")
+    assert receipt["columns"][1]["why"].endswith("and at most 1 decimal")
+    older = Kept("DECIMAL(18,1)", receipt["columns"][1]["why"] + "s")
+    form = older.form(lambda _separator, _grouped: (1, 1))
+    assert form is not None
+    assert form.why == receipt["columns"][1]["why"]

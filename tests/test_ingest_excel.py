@@ -254,7 +254,7 @@ def test_a_cell_merged_over_rows_stands_in_each(folder):
     rows = [["region", "n"], ["Normandie", 1], [None, 2], [None, 3], ["Bretagne", 4], [None, 5]]
     receipt = bring(folder, workbook(*rows, merges=("A2:A4",)))
     assert folder.rows() == [("Normandie", 1), ("Normandie", 2), ("Normandie", 3), ("Bretagne", 4), (None, 5)]
-    assert receipt["dialect"]["merged"] == "1 cells that span rows stand in each"
+    assert receipt["dialect"]["merged"] == "1 cell that spans rows stands in each"
 
 
 RELS = "xl/_rels/workbook.xml.rels"
@@ -270,7 +270,7 @@ WIDE = [["n", "a", "b", "c", None], [None, None, None, "x", "y"], [1, 2, 3, 4, 5
         (workbook([1, 2], [3, 4]), "row 1 has no text, so it is no header"),
         (workbook(["a", "b"], [1, '<c></c><c r="A2"><v>2</v></c>']), "stands twice"),
         (workbook(["a", "b"], [1, '<c><v>1</v></c><c r="B2"><v>2</v></c>']), "a cell of row 2 stands twice"),
-        (workbook(["a", "b"], [1, '<c t="str"><v><![CDATA[x]]></v></c>']), "row 2: 2 cells have a value, but 1 were"),
+        (workbook(["a", "b"], [1, '<c t="str"><v><![CDATA[x]]></v></c>']), "row 2: 2 cells have a value, but 1 was"),
         (workbook(["a", "b"], [1, '<c t="s"><v>7</v></c>']), "cannot be read as a spreadsheet"),
         (workbook(["a", "b"], [1, '<c t="s"><v>-7</v></c>']), "asks for the shared string -7, but there are 3"),
         (workbook(["a", "b"], [1, (1e21, SPAN)]), "cannot be read as a spreadsheet"),

@@ -198,7 +198,7 @@ def test_pages_that_never_agree_are_an_error_and_what_was_there_stays(api, bring
 
 def test_fewer_records_than_the_server_says_are_an_error(api, bring):
     api.answer = lambda asked: listed(ROWS[int(asked.parameters["offset"]) :][:3], total_count=8)
-    with pytest.raises(SourceError, match="says that there are 8 records, and 7 came, 3 times"):
+    with pytest.raises(SourceError, match="counts 8 records, and 7 came, 3 times"):
         bring(**OFFSET)
 
 
@@ -208,7 +208,7 @@ def test_a_total_that_is_another_on_the_way_is_an_error_even_if_all_seem_to_have
         return listed(ROWS[start:][:3], total=9 if start == 3 else 7)
 
     api.answer = answer
-    with pytest.raises(SourceError, match="there were 7 records, and 9 at page 2, 3 times"):
+    with pytest.raises(SourceError, match="counted as 7, and as 9 at page 2, 3 times"):
         bring(**OFFSET)
 
 

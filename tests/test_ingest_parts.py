@@ -277,7 +277,7 @@ def test_rejects_of_many_columns_name_their_file_too(folder, several):
 
 @pytest.mark.parametrize(
     ("bound", "said"),
-    [("max_files = 1", "more than 1 files match"), ("max_bytes = 10", "more than 10 bytes")],
+    [("max_files = 1", "more than 1 file matches"), ("max_bytes = 10", "more than 10 bytes")],
 )
 def test_more_files_or_bytes_than_the_lab_takes_are_refused(folder, several, bound, said):
     folder.write("datalab.toml", f"[ingest]\n{bound}\n")

@@ -200,7 +200,7 @@ def test_a_layer_that_changes_as_it_is_read_is_read_again(api, bring):
     [
         ({"refusal": REFUSED}, "the service refuses: Cannot do natural order without a primary key"),
         ({"refusal": b"nothing"}, "the server answered 400"),
-        ({"matched": lambda: 4}, "there are 4 records, and 3 came, 3 times; say sort"),
+        ({"matched": lambda: 4}, "counts 4 records, and 3 came, 3 times; say sort"),
         ({"capabilities": b"<html/>"}, "expected the capabilities of a WFS, found <html>"),
         ({"capabilities": b"<html>"}, "expected XML of a WFS"),
         ({"capabilities": b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'}, "expected XML of a WFS"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from policies.errors import ReadingError
+from policies.wording import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,10 @@ def lines_of(cells: CalamineSheet, sheet: Sheet) -> Iterator[Line]:
         count = width - texts.count(None)
         expected = sheet.counts[row] if row < height else 0
         if count != expected:
-            raise ReadingError(f"row {row + 1}: {expected} cells have a value, but {count} were read; save it again")
+            raise ReadingError(
+                f"row {row + 1}: {count_of(expected, 'cell has', 'cells have')} a value, but "
+                f"{count_of(count, 'was', 'were')} read; save it again"
+            )
         if count or row in sheet.marks:
             yield Line(row, line, texts)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from ingest.encoding import detect_encoding
 from ingest.readers.flat import Bare
 from policies.errors import ReadingError
+from policies.wording import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +79,10 @@ def open_dbf(path: Path, code_page: str | None, declared: str | None, desk: Desk
         records, start, size = struct.unpack_from("<IHH", head, 4)
         layout = head + file.read(max(start - _HEADER, 0))
     if path.stat().st_size < start + records * size:
-        raise ReadingError(f"{path.name}: cut: its header says {records} records of {size} bytes; fetch it anew")
+        raise ReadingError(
+            f"{path.name}: cut: its header says {count_of(records, 'record')} of {count_of(size, 'byte')}; "
+            "fetch it anew"
+        )
     found = _fields(path, layout, size)
     raw = Dbf(path, records, start, size, "latin-1", tuple(found))
     encoding = declared or _of_code_page(code_page) or _detected(raw, head[29], desk)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.readers.elements import local
 from ingest.readers.layer import ShapeError, united
+from policies.wording import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,7 +130,7 @@ def _positions(element: Element, dimension: int) -> Positions:
             size = int(child.get("srsDimension", dimension))
             numbers = _numbers(text.split())
             if len(numbers) % size:
-                raise ShapeError(f"{len(numbers)} numbers make no positions of {size}")
+                raise ShapeError(f"{count_of(len(numbers), 'number makes', 'numbers make')} no positions of {size}")
             found += [numbers[at : at + size] for at in range(0, len(numbers), size)]
         elif kind == "coordinates":
             found += _coordinates(child, text)

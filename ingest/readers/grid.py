@@ -17,6 +17,7 @@ from ingest.readers.cells import lines_of
 from ingest.table import SourceColumn, Table, lake_names
 from policies.editions import literal, quoted
 from policies.errors import ReadingError
+from policies.wording import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -63,7 +64,10 @@ def read_grid(
     body = _written(data, sheet, width, {place for place, name in names.items() if name.strip()}, below, desk)
     used = [place for place in range(width) if place in body.seen or names.get(place, "").strip()]
     if reading.names is not None and len(reading.names) != len(used):
-        raise ReadingError(f"{len(reading.names)} names are declared, the table has {len(used)} columns")
+        raise ReadingError(
+            f"{count_of(len(reading.names), 'name is', 'names are')} declared, the table has "
+            f"{count_of(len(used), 'column')}"
+        )
     lake = lake_names(reading.names or (names.get(place, "") for place in used))
     given = ", ".join(f"c{place} AS {quoted(name)}" for place, name in zip(used, lake, strict=True))
     return Table(
@@ -87,7 +91,9 @@ def _footer(sheet: Sheet, first: int, declared: int | None) -> int | None:
         return None
     said = [row for row, count in enumerate(sheet.counts) if row >= first and count]
     if declared > len(said):
-        raise ReadingError(f"footer_rows is {declared}, but only {len(said)} rows stand below the names")
+        raise ReadingError(
+            f"footer_rows is {declared}, but only {count_of(len(said), 'row stands', 'rows stand')} below the names"
+        )
     return said[-declared] if declared else len(sheet.counts)
 
 
@@ -108,7 +114,11 @@ def _said(
         **({"header": " | ".join(header.written)} if header.written else {}),
         **({"units": " | ".join(header.units)} if header.units else {}),
         **({"percent": f"0.25 is 25 % in {', '.join(percent)}"} if percent else {}),
-        **({"merged": f"{merged} cells that span rows stand in each"} if merged else {}),
+        **(
+            {"merged": f"{count_of(merged, 'cell that spans rows stands', 'cells that span rows stand')} in each"}
+            if merged
+            else {}
+        ),
     }
 
 

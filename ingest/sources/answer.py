@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from ingest.sources import Fetched, fetched_file
 from ingest.sources.way import said
 from policies.errors import SourceError
+from policies.wording import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -54,6 +55,9 @@ def kept(
             writer.write_batch(batch, row_group_size=_ROW_GROUP)
     rows = pq.read_metadata(part).num_rows
     if rows != expected():
-        raise SourceError(f"{place}: the server gave {expected()} rows, but {rows} were kept; try again")
+        raise SourceError(
+            f"{place}: the server gave {count_of(expected(), 'row')}, but "
+            f"{count_of(rows, 'was', 'were')} kept; try again"
+        )
     part.replace(whole)
     return fetched_file(whole, whole.name, place, "parquet")

@@ -16,6 +16,7 @@ from ingest.sources.secret import secret
 from ingest.sources.web import Web
 from policies.document import suggest
 from policies.errors import SourceError
+from policies.wording import count_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,7 +91,9 @@ class _Asking:
         content, records = cut(answer.body, "features", url)
         returned = number_of(content.get("numberReturned"))
         if returned is not None and returned != len(records):
-            raise SourceError(f"{url}: the page says it has {returned} features, but has {len(records)}; try again")
+            raise SourceError(
+                f"{url}: the page says it has {count_of(returned, 'feature')}, but has {len(records)}; try again"
+            )
         following = _link(content, ("next",), _GEOJSON)
         return Page(
             records=records,

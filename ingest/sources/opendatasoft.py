@@ -20,6 +20,7 @@ from ingest.sources.pages import number_of
 from ingest.sources.secret import secret
 from ingest.sources.web import Web
 from policies.errors import SourceError
+from policies.wording import count_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +55,7 @@ def fetch_opendatasoft(source: OpendatasoftSource, cache: Path, settings: Ingest
                 new.replace(target)
                 return fetched_file(target, target.name, url, _FORMATS[export])
     raise SourceError(
-        f"{url}: the portal says that there are {before} records, then {after}, and the export has {came}, "
+        f"{url}: the portal counts {count_of(before, 'record')}, then {after}, and the export has {came}, "
         f"{_TRIES} times; try again at a quieter time"
     )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from policies.errors import SourceError
+from policies.wording import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -126,7 +127,9 @@ class _Pass:
             self._total = page.total
             return
         if page.total != self._total:
-            raise ChangedError(f"there were {self._total} records, and {page.total} at page {number}")
+            raise ChangedError(
+                f"the records were counted as {self._total}, and as {page.total} at page {number}"
+            )
         if page.head != last.head:
             raise ChangedError(f"page {number} is of another kind than the first: {page.head[:200]!r}")
         if list(page.records) == list(last.records):
@@ -153,7 +156,7 @@ class _Pass:
 
     def _doubt(self) -> str | None:
         if self._total is not None and self._rows != self._total:
-            raise ChangedError(f"the server says that there are {self._total} records, and {self._rows} came")
+            raise ChangedError(f"the server counts {count_of(self._total, 'record')}, and {self._rows} came")
         if self._overlap is not None and self._total is None:
             raise ChangedError(self._overlap)
         if self._total is None and self._filled > 1 and not self._paging.steady:

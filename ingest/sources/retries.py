@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ingest.sources.guarded import FAILURES, PASSING
 from ingest.sources.partial import date_in
 from policies.errors import SourceError
+from policies.wording import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,7 @@ def tried(
             if not isinstance(failure, PASSING):
                 raise SourceError(error) from None
         if number == settings.retries:
-            raise SourceError(f"{error} (asked {number + 1} times)")
+            raise SourceError(f"{error} (asked {count_of(number + 1, 'time')})")
         sleep(_seconds(error, wait, number, settings.max_wait, max(0, left())))
     raise AssertionError
 

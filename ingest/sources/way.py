@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ingest.sources.guarded import checked_addresses
 from policies.errors import SourceError
+from policies.wording import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,8 +77,8 @@ def too_much(place: str, settings: IngestSettings) -> SourceError:
 def too_many(place: str, settings: IngestSettings) -> SourceError:
     """The error of a glob that more files match than the lab allows."""
     return SourceError(
-        f"{place}: more than {settings.max_files} files match; ask for less, or raise max_files in [ingest] of "
-        "datalab.toml"
+        f"{place}: more than {count_of(settings.max_files, 'file matches', 'files match')}; ask for "
+        "less, or raise max_files in [ingest] of datalab.toml"
     )
 
 
