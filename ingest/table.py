@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from policies.document import suggest
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from catalog.receipt import Reject
     from ingest.typings import Declared
+
+_SHOWN = 2_000
 
 
 class UnsureError(Exception):
@@ -89,6 +91,23 @@ def only(tables: Tables, name: str | None) -> Tables:
         advice = suggest(name, known) if known else "it holds one table, which has no name: leave read: table out"
         raise ReadingError(f"no table {name!r} in the file; {advice}")
     return {name: tables[name]}
+
+
+def leaving_out(tables: Mapping[str, Callable[[], Table]], names: Sequence[str]) -> Tables:
+    """The tables of an archive, whose dialects say that the files of these names in it were not read."""
+
+    def told(table: Table) -> Table:
+        careful = table.careful
+        return replace(
+            table,
+            dialect={**table.dialect, "left_out": ", ".join(names)[:_SHOWN]},
+            careful=None if careful is None else lambda: told(careful()),
+        )
+
+    def telling(opened: Callable[[], Table]) -> Callable[[], Table]:
+        return lambda: told(opened())
+
+    return {name: telling(opened) for name, opened in tables.items()} if names else {**tables}
 
 
 def lake_names(names: Iterable[str]) -> list[str]:

@@ -90,6 +90,18 @@ def near(text: str, lon: float, lat: float) -> bool:
 # Shapefiles
 
 
+def test_files_beside_a_zipped_shapefile_or_in_a_kmz_that_are_not_read_are_named(folder, tmp_path):
+    parts = shapefile(tmp_path / "a", nom=["Rouen", "Le Havre"])
+    beside = {"LISEZMOI.txt": "x", "lieux.shp.xml": "<metadata/>", "__MACOSX/._lieux.shp": "x"}
+    receipt = bring(folder, packed(*parts.values(), **beside))
+    assert (receipt["rows_out"], receipt["dialect"]["left_out"]) == (2, "LISEZMOI.txt, __MACOSX/._lieux.shp")
+    assert "left_out" not in bring(folder, packed(*parts.values()))["dialect"]
+    forced = bring(folder, packed(*parts.values(), **{"d.csv": "a;b\n1;2\n"}), read={"format": "shapefile"})
+    assert forced["dialect"]["left_out"] == "d.csv"
+    mapped = bring(folder, packed(**{"doc.kml": kml(placemark("a")), "files/icon.png": "x"}), name="x.kmz")
+    assert (mapped["rows_out"], mapped["dialect"]["left_out"]) == (1, "files/icon.png")
+
+
 def test_a_zipped_shapefile_in_lambert_93_becomes_longitude_and_latitude(folder, tmp_path):
     parts = shapefile(tmp_path / "a", nom=["Rouen", "Le Havre"], n=np.array([1, 2], np.int64))
     receipt = bring(folder, packed(*parts.values()))

@@ -16,6 +16,7 @@ from ingest.archive import packing_of, unpack
 from ingest.readers.elements import features, local, survey, values_in
 from ingest.readers.flat import Bare
 from ingest.readers.layer import Feature, ShapeError, lonlat_layers, united
+from ingest.table import leaving_out
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
@@ -39,20 +40,22 @@ def read_kml(path: Path, reading: Reading, desk: Desk) -> Tables:
 
     Raises ReadingError if it is damaged, has a DTD, or has no placemark.
     """
-    file = _unpacked(path, desk) if packing_of(path) == "zip" else path
+    file, beside = _unpacked(path, desk) if packing_of(path) == "zip" else (path, [])
     counts = _counts(file)
     if not counts:
         raise ReadingError(f"{path}: no placemark is in it; it may only link to others, which are not followed")
-    return lonlat_layers(path, "kml", counts, partial(_features, file), reading, desk)
+    return leaving_out(lonlat_layers(path, "kml", counts, partial(_features, file), reading, desk), beside)
 
 
-def _unpacked(path: Path, desk: Desk) -> Path:
+def _unpacked(path: Path, desk: Desk) -> tuple[Path, list[str]]:
+    """The .kml, and the names of the other files."""
     folder = desk.path("kmz")
-    found = [one for one in unpack(path, folder, desk.settings) if one.suffix.lower() == ".kml"]
+    files = unpack(path, folder, desk.settings)
+    found = [one for one in files if one.suffix.lower() == ".kml"]
     main = [one for one in found if one == folder / "doc.kml"] or found
     if len(main) != 1:
         raise ReadingError(f"{path}: {len(main)} .kml are in the archive; expected one, doc.kml")
-    return main[0]
+    return main[0], [one.relative_to(folder).as_posix() for one in files if one != main[0]]
 
 
 class _Folders:

@@ -22,10 +22,13 @@ from pyogrio.raw import open_arrow
 from catalog.receipt import Reject
 from ingest.archive import packing_of, unpack
 from ingest.geometry import projection
+from ingest.readers.archive import shapefiles
 from ingest.readers.dbf import Dbf, deleted, open_dbf, values_of
 from ingest.readers.layer import Feature, Layer, layer_table
 from ingest.readers.shapemeasures import has_measures
+from ingest.table import leaving_out
 from policies.errors import ReadingError
+from policies.wording import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +51,7 @@ def read_shapefile(path: Path, reading: Reading, desk: Desk) -> Tables:
 
     Raises ReadingError if there is none, or it was given without the files that belong to it.
     """
+    beside: list[str] = []
     if packing_of(path) == "zip":
         folder = desk.path("shapefiles")
         files = unpack(path, folder, desk.settings)
@@ -55,6 +59,10 @@ def read_shapefile(path: Path, reading: Reading, desk: Desk) -> Tables:
         mains = [one for one in mains if "__MACOSX" not in one.parts]
         if not mains:
             raise ReadingError(f"{path}: no .shp is in the archive; expected a shapefile: .shp, .shx, .dbf and .prj")
+        names = [one.relative_to(folder).as_posix() for one in files]
+        groups = shapefiles(names)
+        read = {name for main in mains for name in groups[main.relative_to(folder).as_posix()]}
+        beside = [name for name in names if name not in read]
     elif path.is_relative_to(desk.scratch):
         mains, folder = [path], path.parent
     else:
@@ -63,13 +71,14 @@ def read_shapefile(path: Path, reading: Reading, desk: Desk) -> Tables:
             "one .zip, and give that"
         )
     if len(mains) == 1:
-        return {"": partial(_open, path, mains[0], reading, desk)}
+        return leaving_out({"": partial(_open, path, mains[0], reading, desk)}, beside)
     stems = [one.stem for one in mains]
-    names = [
+    titles = [
         stem if stems.count(stem) == 1 else str(one.relative_to(folder).with_suffix(""))
         for stem, one in zip(stems, mains, strict=True)
     ]
-    return {name: partial(_open, path, one, reading, desk) for name, one in zip(names, mains, strict=True)}
+    tables = {name: partial(_open, path, one, reading, desk) for name, one in zip(titles, mains, strict=True)}
+    return leaving_out(tables, beside)
 
 
 def _open(path: Path, main: Path, reading: Reading, desk: Desk) -> Table:
@@ -84,7 +93,8 @@ def _open(path: Path, main: Path, reading: Reading, desk: Desk) -> Table:
     shapes = _count_shapes(path, main, beside[".shx"])
     if shapes != dbf.records:
         raise ReadingError(
-            f"{path}: {main.name} has {shapes} shapes, but {dbf.path.name} has {dbf.records} records; export it anew"
+            f"{path}: {main.name} has {count_of(shapes, 'shape')}, but {dbf.path.name} has "
+            f"{count_of(dbf.records, 'record')}; export it anew"
         )
     measures = has_measures(main)
     if measures:
