@@ -24,6 +24,7 @@ _FIGURES = 2
 """So many columns of figures show that a row of words among them is none of theirs."""
 _ROWS, _COLUMNS = 60, 500
 """So much is looked at."""
+_DELIMITERS = ",;\t|"
 _FIGURE = re.compile(r"[-+]?[0-9][0-9\W_]*")
 _PAIRS = {("«", "»"), ("“", "”"), ("[", "]")}
 
@@ -33,8 +34,8 @@ def refuse_doubts(header: Header, below: Sequence[Row], marks: Marks, reading: R
     rows = [[cell.strip() for cell in row.cells[:_COLUMNS]] for row in below]
     texts = ([] if header.row is None else [list(header.names[:_COLUMNS])]) + rows[:_ROWS]
     if len(texts) > 2:  # noqa: PLR2004
-        if len(header.names) == 1 and header.row is not None and reading.delimiter is None:
-            _refuse_one_column([marks.delimiter.join(cells) for cells in texts], header.row)
+        if len(header.names) == 1 and header.row is not None and reading.names is None:
+            _refuse_one_column([marks.delimiter.join(cells) for cells in texts], header.row, reading.delimiter)
         if reading.quote is None:
             _refuse_quoted([cell for cells in texts for cell in cells if cell])
             _refuse_signs_alone(texts)
@@ -45,20 +46,24 @@ def refuse_doubts(header: Header, below: Sequence[Row], marks: Marks, reading: R
         _refuse_second_table(rows, [row.start for row in below], len(header.names[:_COLUMNS]))
 
 
-def _refuse_one_column(texts: Sequence[str], line: int) -> None:
-    """A sign that parts the name and most values into as many pieces may be a delimiter, but not within codes."""
+def _refuse_one_column(texts: Sequence[str], line: int, declared: str | None) -> None:
+    """A sign that parts the name and most values into as many pieces may be a delimiter, but not within codes.
+
+    Where a delimiter is `declared` that stands nowhere, two pieces between a usual one show it too.
+    """
     kind = kind_of(texts[1:])
     if kind is not None and (kind == NUMBERS or "a" not in kind):
         return
-    for sign in dict.fromkeys(sign for sign in texts[0] if not sign.isalnum() and not sign.isspace()):
-        if sign in "\"'":
+    least, where = (3, "") if declared is None else (2, f" and none between the declared {declared!r}")
+    for sign in dict.fromkeys(texts[0]):
+        if sign.isalnum() or sign in " \"'" or (declared is not None and sign not in _DELIMITERS):
             continue
         widths = [len(next(rows_of([text], Marks(sign)), [])) for text in texts]
         width, count = Counter(widths).most_common(1)[0]
-        if width == widths[0] > 2 and count >= _MOSTLY * len(widths):  # noqa: PLR2004
+        if width == widths[0] >= least and count >= _MOSTLY * len(widths):
             raise ReadingError(
-                f"from line {line} on, each line has {width} parts between {sign!r}: declare delimiter: {sign!r} under "
-                "read:, or delimiter: ';' if it is one column"
+                f"from line {line} on, each line has {width} parts between {sign!r}{where}: declare delimiter: "
+                f"{sign!r} under read:, or names: [NAME] if it is one column"
             )
 
 

@@ -161,6 +161,22 @@ def test_codes_with_as_many_signs_as_the_name_are_one_column(folder, values, hea
     assert (len(receipt["columns"]), receipt["rows_out"]) == (1, 3)
 
 
+@pytest.mark.parametrize("sign", [",", "\t", "|"])
+@pytest.mark.parametrize("width", [2, 3])
+def test_a_declared_delimiter_that_stands_nowhere_is_refused_where_another_parts_the_lines(folder, sign, width):
+    content = parted([row[1 : width + 1] for row in [[*HEADER, "note"], *([*row, "vu"] for row in ROWS)]], sign)
+    said = folder.bring(content, read={"delimiter": ";"})
+    assert f"each line has {width} parts between {sign!r} and none between the declared ';'" in said
+    receipt = folder.bring(content, read={"delimiter": ";", "names": ["tout"]})
+    assert ([column["name"] for column in receipt["columns"]], receipt["rows_out"]) == (["tout"], 6)
+    assert len(folder.bring(content, read={"delimiter": sign})["columns"]) == width
+
+
+def test_a_column_of_texts_with_commas_is_one_where_another_delimiter_is_declared(folder):
+    content = "remarque\nvu, et payé\nrien\nà voir, ou non\n"
+    assert folder.bring(content, read={"delimiter": ";"})["rows_out"] == 3
+
+
 def test_names_within_brackets_above_plain_values_are_names(folder):
     assert folder.bring(parted([[f"[{name}]" for name in HEADER], *ROWS]))["rows_out"] == 6
 
