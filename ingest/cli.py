@@ -21,12 +21,13 @@ from ingest import verdict
 from ingest.board import board
 from ingest.convert import Format, convert
 from ingest.jobs import Task, dask, processes, run_all, run_job
-from ingest.receipts import receipts
+from ingest.receipts import held_receipts, receipts
 from ingest.schedule import alone, due_tasks, planned, record
 from ingest.settings import IngestSettings
 from ingest.show import outcome_table, receipt_sheets, review_table, schedule_table
 from policies.document import parse_yaml
 from policies.errors import DatalabError, DocumentError, UsageError
+from policies.wording import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -171,16 +172,20 @@ def receipt_command(
     what: What,
     *,
     version: Annotated[int | None, typer.Option(min=0, help="An older snapshot.", show_default="the newest")] = None,
+    of_held: Annotated[bool, typer.Option("--held", help="Of what waits for review.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="All of it, as JSON; one document a resource.")] = False,
 ) -> None:
     """Show what an ingest did: source, proof of the rows, each column's type and why, and the first rejects."""
-    for number, told in enumerate(receipts(ctx.obj(), what, version)):
+    if of_held and version is not None:
+        raise typer.BadParameter("what is held has no version yet: leave --version out")
+    lab: Lab = ctx.obj()
+    for number, told in enumerate(held_receipts(lab, what) if of_held else receipts(lab, what, version)):
         if as_json:
             typer.echo(json.dumps(told.stored, ensure_ascii=False, indent=1, default=str))
             continue
         if number > 0:
             typer.echo()
-        Console().print(receipt_sheets(told.receipt, told.version, told.committed))
+        Console().print(receipt_sheets(told.receipt, told.proves, told.rejects))
 
 
 @app.command("convert")
@@ -215,7 +220,7 @@ def convert_command(
                 progress.console.print(f"failed: {converted.error}", markup=False, highlight=False, soft_wrap=True)
                 continue
             tables, rows, rejected = tables + 1, rows + converted.rows, rejected + converted.rejected
-    typer.echo(f"{tables} tables in {out}: {rows} rows, {rejected} rejected; {failed} failed")
+    typer.echo(f"{count_of(tables, 'table')} in {out}: {count_of(rows, 'row')}, {rejected} rejected; {failed} failed")
     if failed:
         raise typer.Exit(1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -13,7 +13,7 @@ from ingest.typings import word_of
 from policies.editions import literal, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from catalog.lake import ServedColumn
@@ -27,11 +27,15 @@ _ALIKE = 0.8
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """A table as far as a review looks at it. `files` may be none: then no values are compared."""
+    """A table as far as a review looks at it. `files` may be none: then no values are compared.
+
+    `whys` say of columns, by their names, why each has its type.
+    """
 
     columns: tuple[ServedColumn, ...]
     rows: int
     files: tuple[Path, ...] = ()
+    whys: Mapping[str, str] = field(default_factory=dict)
 
 
 def differences(before: Shape, after: Shape, *, max_drop: float | None, types: bool) -> tuple[str, ...]:
@@ -42,7 +46,7 @@ def differences(before: Shape, after: Shape, *, max_drop: float | None, types: b
     """
     said = _renamed_gone_new(before, after)
     if types:
-        said += [_changed(*one) for one in _retyped(before, after) if not _wider(before, *one)]
+        said += [_changed(after, *one) for one in _retyped(before, after) if not _wider(before, *one)]
     if max_drop is not None and after.rows < before.rows * (1 - max_drop):
         share = 1 - after.rows / before.rows
         said.append(f"the rows fell from {before.rows} to {after.rows}, by {share:.0%}: more than {max_drop:.0%}")
@@ -51,7 +55,7 @@ def differences(before: Shape, after: Shape, *, max_drop: float | None, types: b
 
 def widened(before: Shape, after: Shape) -> tuple[str, ...]:
     """Each column whose new type holds every number that it had, in a sentence."""
-    return tuple(_changed(*one) for one in _retyped(before, after) if _wider(before, *one))
+    return tuple(_changed(after, *one) for one in _retyped(before, after) if _wider(before, *one))
 
 
 def _retyped(before: Shape, after: Shape) -> Iterator[tuple[str, str, str]]:
@@ -62,11 +66,12 @@ def _retyped(before: Shape, after: Shape) -> Iterator[tuple[str, str, str]]:
             yield column.name, column.type, has[column.name]
 
 
-def _changed(name: str, had: str, has: str) -> str:
+def _changed(after: Shape, name: str, had: str, has: str) -> str:
     old, new = word_of(had), word_of(has)
     if old == new:  # such as a timestamp that has a time zone now
         old, new = f"{old} ({had.lower()})", f"{new} ({has.lower()})"
-    return f"the column {name!r} was {old} and is {new}"
+    why = f" ({after.whys[name]})" if name in after.whys else ""
+    return f"the column {name!r} was {old} and is {new}{why}"
 
 
 def _renamed_gone_new(before: Shape, after: Shape) -> list[str]:

@@ -1,4 +1,4 @@
-"""The receipts of what was ingested, as they lie in the lake."""
+"""The receipts of what was ingested, as they lie in the lake, and of what waits, as they lie on the shelf."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from catalog.receipt import Receipt
-from ingest.verdict import named
+from ingest.before import rejects_of
+from ingest.held import shelf
+from ingest.verdict import named, waiting
 from policies.errors import LakeError, UsageError
 from policies.model import RAW
+from policies.wording import count_of
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from catalog.lab import Lab
 
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """A receipt, with the version that it proves and when that was committed (UTC); `stored` is all that was kept."""
+    """A receipt, what it proves, where the rejects are, and all that was kept of it."""
 
     receipt: Receipt
-    version: int
-    committed: dt.datetime
+    proves: str
+    rejects: str
     stored: dict[str, Any]
 
 
@@ -51,6 +52,27 @@ def _told(place: str, stored: dict[str, Any]) -> Told:
     try:
         receipt = Receipt.model_validate(stored)
     except ValidationError as error:
-        message = f"{place}: the receipt of version {stored['version']} is damaged ({error.error_count()} errors)"
+        message = (
+            f"{place}: the receipt of version {stored['version']} is damaged ({count_of(error.error_count(), 'error')})"
+        )
         raise LakeError(message) from None
-    return Told(receipt=receipt, version=stored["version"], committed=stored["committed"], stored=stored)
+    proves = f"{place}, version {stored['version']}, committed {stored['committed']:%Y-%m-%d %H:%M} UTC"
+    return Told(receipt=receipt, proves=proves, rejects=f"the table {rejects_of(place)}", stored=stored)
+
+
+def held_receipts(lab: Lab, what: str) -> list[Told]:
+    """The receipts of what waits for review of `DATASET` or `DATASET.RESOURCE`, as they will be if it is accepted.
+
+    Raises UsageError if nothing waits there that could be read, LakeError if what is held is damaged.
+    """
+    found = []
+    for (slug, name), one in waiting(lab, what).items():
+        if one.receipt is None or one.table is None or one.rejects is None:
+            continue
+        folder = shelf(lab, slug, name).relative_to(lab.root)
+        proves = f"{slug}.{name}, held since {one.since:%Y-%m-%d %H:%M} UTC\nrows in {folder / one.table.name}"
+        stored = one.receipt.model_dump(mode="json")
+        found.append(Told(receipt=one.receipt, proves=proves, rejects=str(folder / one.rejects.name), stored=stored))
+    if not found:
+        raise UsageError(f"{what}: nothing waits for review that could be read; `datalab review` lists what waits")
+    return found

@@ -145,7 +145,12 @@ def _shapes(visit: Visit, served: Served, made: Made) -> tuple[Shape, Shape]:
         files = visit.job.lab.lake.files(visit.job.slug, RAW, visit.name, served)
     return (
         Shape(columns=served.columns, rows=served.rows, files=tuple(files)),
-        Shape(columns=made.columns, rows=made.staged.rows, files=(made.staged.path,)),
+        Shape(
+            columns=made.columns,
+            rows=made.staged.rows,
+            files=(made.staged.path,),
+            whys={column.name: column.why for column in made.receipt.columns},
+        ),
     )
 
 

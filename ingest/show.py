@@ -76,10 +76,13 @@ def schedule_table(plan: Iterable[Planned], now: dt.datetime, zone: dt.tzinfo) -
     return sheet
 
 
-def receipt_sheets(receipt: Receipt, version: int, committed: dt.datetime) -> RenderableType:
-    """A receipt as a steward reads it: where it came from, the proof, each column's type and why, the first rejects."""
+def receipt_sheets(receipt: Receipt, proves: str, rejects_are: str) -> RenderableType:
+    """A receipt as a steward reads it: where it came from, the proof, each column's type and why, the first rejects.
+
+    `proves` says what it is the receipt of, `rejects_are` where all rejects lie.
+    """
     facts = Sheet.grid(padding=(0, 2, 0, 0))
-    for name, value in _facts(receipt, version, committed):
+    for name, value in ("table", proves), *_facts(receipt):
         facts.add_row(Text(name, style="bold"), Text(value))
     columns = _sheet("column", "type")
     columns.add_column("nulls", justify="right", no_wrap=True)
@@ -98,13 +101,11 @@ def receipt_sheets(receipt: Receipt, version: int, committed: dt.datetime) -> Re
             rejects.add_row(str(reject.line), Text(reject.reason), Text(reject.text))
         parts += [Text(), rejects]
         if receipt.rejected > _SHOWN_REJECTS:
-            table = f"{receipt.dataset}.{receipt.resource}_rejects"
-            parts.append(Text(f"{_count(receipt.rejected)} in all, in the table {table}"))
+            parts.append(Text(f"{_count(receipt.rejected)} in all, in {rejects_are}"))
     return Group(*parts)
 
 
-def _facts(receipt: Receipt, version: int, committed: dt.datetime) -> Iterable[tuple[str, str]]:
-    yield "table", f"{receipt.dataset}.{receipt.resource}, version {version}, committed {_moment(committed)} UTC"
+def _facts(receipt: Receipt) -> Iterable[tuple[str, str]]:
     yield "source", receipt.source
     yield "fetched", f"{_moment(receipt.fetched)} UTC, {_count(receipt.bytes)} bytes"
     yield "sha256", receipt.sha256

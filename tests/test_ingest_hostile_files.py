@@ -308,7 +308,7 @@ TEXTS: dict[str, tuple[bytes, tuple[str, ...], int]] = {
     ),
     "a column retyped": (
         CSV.replace("4721", "4721 env.").encode(),
-        ("the column 'habitants' was integer and is text",),
+        ("the column 'habitants' was integer and is text (no other type fits every value, '4721 env.' for one)",),
         HELD,
     ),
 }

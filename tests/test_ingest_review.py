@@ -37,6 +37,10 @@ def jeu(folder):
     return folder
 
 
+RETYPED = "the column 'rang' was integer and is text (no other type fits every value, 'x3' for one)"
+COMMA = "every value is a number with a decimal comma and at most"
+
+
 def refresh(folder, content: str, **resource):
     folder.table("jeu", content, **resource)
     return run(folder)
@@ -52,8 +56,8 @@ def refresh(folder, content: str, **resource):
             "libelle;rang;montant;n\na;1;1,50;9\nb;2;2,25;9\nc;3;3,75;9\nd;4;4,00;9\n",
             ["the column 'nom' is gone and 'libelle' is new: probably renamed", "the column 'n' is new"],
         ),
-        (FIRST.replace("3;c", "x3;c"), ["the column 'rang' was integer and is text"]),
-        (FIRST.replace("1;a", "1,5;a"), ["the column 'rang' was integer and is decimal(18,1)"]),
+        (FIRST.replace("3;c", "x3;c"), [RETYPED]),
+        (FIRST.replace("1;a", "1,5;a"), [f"the column 'rang' was integer and is decimal(18,1) ({COMMA} 1 decimal)"]),
         ("rang;nom;montant\n1;a;1,50\n", ["the rows fell from 4 to 1, by 75%: more than 50%"]),
     ],
 )
@@ -97,7 +101,7 @@ def test_a_column_is_read_in_the_form_it_had(folder, first, then, kept):
 def test_a_decimal_that_holds_more_digits_is_not_held_but_told(jeu):
     outcome = refresh(jeu, FIRST.replace("3,75", "3,755"))
     assert (outcome.status, outcome.reasons) == ("ingested", ())
-    assert outcome.notes == ("the column 'montant' was decimal(18,2) and is decimal(18,3)",)
+    assert outcome.notes == (f"the column 'montant' was decimal(18,2) and is decimal(18,3) ({COMMA} 3 decimals)",)
     assert jeu.lab.lake.history("jeu", RAW, "t")[0]["notes"] == list(outcome.notes)
     assert types(jeu)["montant"] == "DECIMAL(18,3)"
 
@@ -105,13 +109,16 @@ def test_a_decimal_that_holds_more_digits_is_not_held_but_told(jeu):
 def test_decimals_with_a_comma_do_not_become_thousands_with_a_point(folder):
     folder.bring("x;y\n1,234;a\n2,5;b\n")
     outcome = refresh(folder, "x;y\n1.234;a\n2.345;b\n")
-    assert outcome.reasons == ("the column 'x' was decimal(18,3) and is text",)
+    assert outcome.reasons == (
+        "the column 'x' was decimal(18,3) and is text (numbers like 1.234: a thousand or a decimal? declare the type)",
+    )
 
 
 def test_a_type_that_breaks_only_after_the_sample_is_held_too(folder):
     rows = "".join(f"{number}\n" for number in range(20_100))
     folder.bring("n\n" + rows)
-    assert refresh(folder, "n\n" + rows + "abc\n").reasons == ("the column 'n' was integer and is text",)
+    (reason,) = refresh(folder, "n\n" + rows + "abc\n").reasons
+    assert reason == "the column 'n' was integer and is text (no other type fits every value, 'abc' for one)"
 
 
 def test_a_column_of_markers_comes_with_the_first_and_stays_when_markers_go(jeu):
@@ -196,7 +203,7 @@ def test_what_is_accepted_is_served_as_it_was_held_and_the_receipt_says_by_whom(
     assert [row[0] for row in jeu.rows()] == ["1", "2", "x3", "4"]
     accepted = jeu.lab.lake.history("jeu", RAW, "t")[0]["accepted"]
     assert (accepted["by"], accepted["why"]) == ("agnès", "confirmé")
-    assert accepted["reasons"] == ["the column 'rang' was integer and is text"]
+    assert accepted["reasons"] == [RETYPED]
     assert waiting(jeu.lab) == {}
     assert list((jeu.root / "var/held/jeu/t").iterdir()) == []
     assert refresh(jeu, FIRST.replace("3;c", "x3;c")).status == "unchanged"
@@ -323,6 +330,19 @@ def test_a_receipt_is_shown_as_a_steward_reads_it(folder, datalab):
     assert "unknown resource 'jeu.u'" in datalab("receipt", "jeu.u").err
 
 
+def test_the_receipt_of_what_is_held_is_shown_with_the_value_that_broke_its_type(jeu, datalab):
+    assert "nothing waits for review that could be read" in datalab("receipt", "jeu", "--held").err
+    refresh(jeu, FIRST.replace("3;c", "x3;c"))
+    told = datalab("receipt", "jeu", "--held")
+    assert (told.code, "jeu.t, held since" in told.out, "'x3'" in told.out) == (0, True, True)
+    (table,) = (jeu.root / "var/held/jeu/t").glob("table-*.parquet")
+    assert f"rows in var/held/jeu/t/{table.name}" in told.out
+    assert json.loads(datalab("receipt", "jeu.t", "--held", "--json").out)["rows_out"] == 4
+    ran = datalab("receipt", "jeu", "--held", "--version", "0")
+    assert (ran.code, "leave --version out" in ran.err) == (2, True)
+    assert "held since" not in datalab("receipt", "jeu").out
+
+
 def test_a_receipt_counts_the_markers_of_a_column(folder, datalab):
     folder.bring("n;m\n1;a\nNC;b\n3;c\nNC;d\n")
     assert "NC 2" in datalab("receipt", "jeu").out
@@ -341,7 +361,7 @@ def test_all_that_differs_is_named_at_once_and_accepted_at_once(jeu):
         "the column 'nom' is gone and 'name' is new: probably renamed",
         "the column 'montant' is gone",
         "the column 'extra' is new",
-        "the column 'rang' was integer and is text",
+        RETYPED.replace("x3", "x1"),
         "the rows fell from 4 to 1, by 75%: more than 50%",
     ]
     assert let_in(jeu).status == "ingested"
@@ -442,6 +462,6 @@ def test_a_key_that_was_retyped_still_finds_the_rows_that_it_replaces(folder):
     merged = {"mode": "merge", "key": ["rang"]}
     folder.bring(FIRST, **merged)
     outcome = refresh(folder, "rang;nom;montant\n2;B;2,00\nx5;e;1,00\n", **merged)
-    assert outcome.reasons == ("the column 'rang' was integer and is text",)
+    assert outcome.reasons == (RETYPED.replace("x3", "x5"),)
     assert let_in(folder).status == "ingested"
     assert sorted(folder.rows(columns="rang, nom")) == [("1", "a"), ("2", "B"), ("3", "c"), ("4", "d"), ("x5", "e")]
