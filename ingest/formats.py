@@ -101,6 +101,8 @@ _TEXT_SUFFIXES = {".csv", ".tsv", ".txt", ".tab"}
 _ROOTS: dict[str, Format] = {"kml": "kml", "gpx": "gpx", "FeatureCollection": "gml"}
 _SUFFIXES: dict[str, Format] = {
     ".geojson": "geojson",
+    ".geojsonl": "geojson",
+    ".geojsons": "geojson",
     ".gml": "gml",
     ".gpkg": "gpkg",
     ".gpx": "gpx",
@@ -192,7 +194,7 @@ def _as_text(path: Path, head: bytes, suffix: str) -> Format | None:
     kind = json_kind(path, text)
     if kind == "json" and suffix in {".ndjson", ".jsonl"} and not text.lstrip().startswith("["):
         return "ndjson"
-    return "geojson" if kind == "json" and suffix == ".geojson" else kind
+    return "geojson" if kind == "json" and _SUFFIXES.get(suffix) == "geojson" else kind
 
 
 def _by_suffix(path: Path, suffix: str, head: bytes) -> Format:

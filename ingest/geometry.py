@@ -140,10 +140,18 @@ class Places:
     """Takes a layer's geometries to degrees, batch by batch; `all_points` says whether all so far were points."""
 
     def __init__(
-        self, path: Path, system: Projection, rows: int, boxes: Mapping[str, Box] = MappingProxyType({})
+        self,
+        path: Path,
+        system: Projection,
+        rows: int,
+        boxes: Mapping[str, Box] = MappingProxyType({}),
+        each: str = "feature",
     ) -> None:
-        """Geometries of `rows` of the file at `path`, all in one system; `boxes` are where they lie, by who says."""
-        self._path, self._system, self._rows, self._boxes = path, system, rows, boxes
+        """Geometries of `rows` of the file at `path`, all in one system; `boxes` are where they lie, by who says.
+
+        Errors call a row by `each` and its number.
+        """
+        self._path, self._system, self._rows, self._boxes, self._each = path, system, rows, boxes, each
         self.all_points = True
         self._placed = self._outside = 0
         self._first: str | None = None
@@ -197,14 +205,14 @@ class Places:
                 west, south, east, north = self._boxes[says]
                 raise ReadingError(
                     f"{self._path}: no feature lies where {says} says ({west:g}..{east:g}° E, {south:g}..{north:g}° N)"
-                    f", but feature {number} would if its latitude came first; expected longitude, latitude. Have the "
-                    "publisher put the axes right, or correct what says where they lie"
+                    f", but {self._each} {number} would if its latitude came first; expected longitude, latitude. "
+                    "Have the publisher put the axes right, or correct what says where they lie"
                 )
         if self._latitude_first is not None and not self._inside:
             raise ReadingError(
-                f"{self._path}: feature {self._latitude_first} lies on no globe, but would if its latitude came first; "
-                "expected longitude, latitude. Have the publisher put the axes right or mend that feature, or say in "
-                "the dataset's `spatial` where the others lie"
+                f"{self._path}: {self._each} {self._latitude_first} lies on no globe, but would if its latitude came "
+                "first; expected longitude, latitude. Have the publisher put the axes right or mend that "
+                "feature, or say in the dataset's `spatial` where the others lie"
             )
 
     def _refuse_system(self) -> None:
@@ -263,7 +271,7 @@ class Places:
                 area = f"{west:g}..{east:g}° E, {south:g}..{north:g}° N"
                 expected = f"coordinates of {self._system.name}, which is for {area}"
             said = f"is at {x:.15g}, {y:.15g}; expected {expected}"
-            self._first = self._first or f"feature {numbers[at]} {said}"
+            self._first = self._first or f"{self._each} {numbers[at]} {said}"
             yield at, f"it {said}"
 
 

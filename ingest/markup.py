@@ -6,7 +6,7 @@ import codecs
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +23,8 @@ _MARKS = {
     b"\0{": "utf-16-be",
     b"\0[": "utf-16-be",
 }
+_RS = b"\x1e"
+_BLANKS = b"\xef\xbb\xbf \t\r\n"
 _JSON_START = re.compile(r'\{\s*(["}]|$)|\[\s*([\[{\]"\-0-9]|true\b|false\b|null\b|$)')
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|[{}\[\]:,]')
 _FEATURE = re.compile(r'"type"\s*:\s*"Feature"')
@@ -79,12 +81,20 @@ def root_of(text: str) -> Root | None:
 
 def json_kind(path: Path, text: str) -> Literal["json", "ndjson", "geojson"] | None:
     """What kind of JSON the file is, `text` being its start; None if it is none."""
-    start = text.lstrip("\ufeff \t\r\n")
+    start = text.lstrip("\ufeff \t\r\n\x1e")
     if not _JSON_START.match(start):
         return None
     if start.startswith("{") and _is_feature_collection(start):
         return "geojson"
-    return "ndjson" if _has_lines(path) else "json"
+    texts = _first_text(path)
+    if texts.first.get("type") == "Feature" and "geometry" in texts.first:
+        return "geojson"
+    return "ndjson" if texts.several else "json"
+
+
+def has_json_texts(path: Path) -> bool:
+    """Whether several JSON objects stand in the file, one a line, or each after the sign RS."""
+    return _first_text(path).several
 
 
 def _is_feature_collection(text: str) -> bool:
@@ -105,16 +115,32 @@ def _is_feature_collection(text: str) -> bool:
     return False
 
 
-def _has_lines(path: Path) -> bool:
-    """Whether the first line that is not blank is a JSON object of its own and another line starts one too."""
+class _Texts(NamedTuple):
+    """The first JSON object that is a text of its own, and whether others stand, or may stand, in the file."""
+
+    first: dict[str, Any]
+    several: bool
+
+
+def _first_text(path: Path) -> _Texts:
     with path.open("rb") as file:
         first = b""
         while not first.strip() and (first := file.readline(_LINE)):
             pass
+        if first.lstrip(_BLANKS).startswith(_RS):
+            rest = first + file.read(_LINE)
+            found = (_object(text) for text in rest.split(_RS) if text.strip())
+            return _Texts(next((one for one in found if one is not None), {}), several=True)
         second = b""
         while not second.strip() and (second := file.readline(64)):
             pass
+    one = _object(first)
+    return _Texts(one or {}, several=one is not None and second.strip() != b"")
+
+
+def _object(text: bytes) -> dict[str, Any] | None:
     try:
-        return second.lstrip().startswith(b"{") and isinstance(json.loads(first.decode("utf-8-sig")), dict)
+        value = json.loads(text.decode("utf-8-sig"))
     except (ValueError, RecursionError):
-        return False
+        return None
+    return value if isinstance(value, dict) else None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 from decimal import Decimal
 
 import pytest
 
-from ingest.readers import flat, jsonlists, jsonrecords, jsontext
+from ingest.readers import flat, jsonlists, jsonrecords, jsonseq, jsontext
 from ingest.readers.jsonlists import lists_in
 
 DEEP = 100_000
@@ -194,6 +195,26 @@ def test_a_broken_line_is_rejected_by_its_number(folder):
     assert (receipt["rows_in"], receipt["rows_out"]) == (8, 5)
 
 
+def test_texts_after_rs_are_read_as_lines_are_however_many_lines_they_have(folder):
+    content = '\x1e{"a":\n 1}\n\x1e\x1e{"a": \x1e{"a": 2}\n\x1e{"a": 3}'
+    receipt = folder.bring(content, name="data.json")
+    assert (receipt["format"], receipt["rows_in"], receipt["rows_out"]) == ("ndjson", 4, 3)
+    assert [(one["line"], one["reason"].split(":")[0]) for one in receipt["rejects"]] == [(3, "no JSON")]
+    assert folder.rows() == [(1,), (2,), (3,)]
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 7, 1000])
+@pytest.mark.parametrize("separator", ["\n", "\r\n", "\x1e"])
+def test_texts_are_found_wherever_a_piece_ends(tmp_path, monkeypatch, chunk, separator):
+    monkeypatch.setattr(jsonseq, "_CHUNK", chunk)
+    path = tmp_path / "x"
+    content = separator.join(["", "", '{"a": 1}', " ", '{"b": "\\u001e\\n"}', "", "[2]", " "])
+    with io.StringIO(content.lstrip(" ")) as file:
+        assert jsonseq.count_texts(file) == 3
+        file.seek(0)
+        assert [one.value for one in jsonseq.read_texts(path, file)] == [{"a": "1"}, {"b": "\x1e\n"}, ["2"]]
+
+
 def test_a_row_that_breaks_its_declared_type_is_rejected_by_its_line(folder):
     content = '{"a": 1}\n\n{"a": "x"}\n{"a": 2}\n'
     receipt = folder.bring(content, name="data.ndjson", columns={"a": {"type": "integer"}})
@@ -252,12 +273,12 @@ def test_a_mapping_of_countless_keys_is_an_error(folder, monkeypatch):
 
 
 def test_a_text_without_an_end_is_an_error(folder, monkeypatch):
-    for module in (jsonlists, jsonrecords, jsontext):
+    for module in (jsonlists, jsonseq, jsontext):
         monkeypatch.setattr(module, "MAX_RECORD", 50_000)
         monkeypatch.setattr(module, "_CHUNK", 10_000)
     assert "a text of more than 50000 signs" in bring(folder, '[{"a": "' + 'x\\"' * 50_000 + '"}]')
     assert "a record of more than 50000 signs" in bring(folder, '[{"a": [' + '"x", ' * 50_000 + '"x"]}]')
-    assert "line 2 has more than 50000 signs" in folder.bring(
+    assert "line 2: a record of more than 50000 signs" in folder.bring(
         '{"a": 1}\n{"a": "' + "x" * 60_000 + '"}', name="d.ndjson"
     )
 

@@ -41,7 +41,9 @@ _SENTENCE = re.compile(r"\w\s+[^\d\W].*[.!?:…]$")
 _HEAD, _LINES = 1 << 14, 50
 """So many bytes and lines of a text show whether it is prose."""
 _SHAPEFILE = frozenset(".ain .aih .atx .cpg .cst .dbf .fix .ixs .mxs .prj .qix .qpj .sbn .sbx .shp .shx".split())  # noqa: SIM905
-_ONE_TABLE = frozenset(".csv .geojson .json .jsonl .ndjson .parquet .tab .tsv .txt .xml".split())  # noqa: SIM905
+_ONE_TABLE = frozenset(
+    ".csv .geojson .geojsonl .geojsons .json .jsonl .ndjson .parquet .tab .tsv .txt .xml".split()  # noqa: SIM905
+)
 
 
 def left_out(name: str) -> bool:

@@ -6,7 +6,6 @@ says which. They are counted by ijson (yajl) and read one by one by Python's `js
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -14,11 +13,13 @@ import ijson
 
 from catalog.receipt import Reject
 from ingest.markup import text_encoding
-from ingest.readers.flat import MAX_RECORD, SHOWN, Bare, Flat, Row, json_text, write_flat
+from ingest.readers.flat import SHOWN, Bare, Flat, Row, json_text, write_flat
 from ingest.readers.jsonlists import RecordList, chosen_list, lists_in
-from ingest.readers.jsontext import JsonDecoder, JsonText
+from ingest.readers.jsonseq import count_texts, lenient, read_texts
+from ingest.readers.jsontext import JsonText, flaw, shown
 from ingest.table import Table
 from policies.errors import ReadingError
+from policies.wording import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,10 +27,8 @@ if TYPE_CHECKING:
 
     from catalog.model import Reading
     from ingest.desk import Desk
+    from ingest.readers.jsonseq import JsonLine
     from ingest.table import Tables
-
-_CHUNK = 1 << 20
-_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def read_json(path: Path, reading: Reading, desk: Desk) -> Tables:
@@ -38,7 +37,7 @@ def read_json(path: Path, reading: Reading, desk: Desk) -> Tables:
 
 
 def read_ndjson(path: Path, reading: Reading, desk: Desk) -> Tables:
-    """The records at `path`, one a line. A line that is no JSON object is rejected."""
+    """The records at `path`, one a line or each after RS. What is no JSON object is rejected."""
     return {"": lambda: _open_lines(path, reading, desk)}
 
 
@@ -54,11 +53,10 @@ def _open_json(path: Path, reading: Reading, desk: Desk) -> Table:
 
 def _open_lines(path: Path, reading: Reading, desk: Desk) -> Table:
     encoding = text_encoding(path, reading.encoding)
-    with _told(path, encoding):
-        with path.open(encoding=encoding, newline="", errors=_lenient(encoding)) as file:
-            rows_in = _count_lines(file)
-        with path.open(encoding=encoding, newline="", errors=_lenient(encoding)) as file:
-            flat = write_flat(path, _lines(path, file), desk)
+    with _told(path, encoding), path.open(encoding=encoding, newline="", errors=lenient(encoding)) as file:
+        rows_in = count_texts(file)
+        file.seek(0)
+        flat = write_flat(path, _lines(read_texts(path, file)), desk)
     return _table(flat, "ndjson", rows_in, {"encoding": encoding}, desk)
 
 
@@ -87,11 +85,6 @@ def _told(path: Path, encoding: str) -> Iterator[None]:
             raise ReadingError(f"{path}: the file is empty") from None
         reason = str(error).split("\n", 1)[0][:300]
         raise ReadingError(f"{path}: cannot be read as JSON, it may be cut: {reason}") from None
-
-
-def _lenient(encoding: str) -> str:
-    """How lines are read: one that is no UTF-8 is rejected alone."""
-    return "surrogateescape" if encoding.startswith("utf-8") else "strict"
 
 
 def _listed(path: Path, file: TextIO, found: RecordList) -> Iterator[tuple[int, Row | Reject]]:
@@ -128,21 +121,14 @@ def _header(path: Path, value: Any) -> list[str]:
 
 def _of_list(header: list[str], value: Any, raw: str, number: int, doubled: list[str]) -> Row | Reject:
     if not isinstance(value, list) or len(value) != len(header):
-        return Reject(line=number, reason=f"expected a list of {len(header)} values", text=raw[:SHOWN])
+        return Reject(line=number, reason=f"expected a list of {count_of(len(header), 'value')}", text=raw[:SHOWN])
     return _row(dict(zip(header, value, strict=True)), raw, number, doubled)
 
 
 def _row(value: Any, raw: str, number: int, doubled: list[str]) -> Row | Reject:
-    if not isinstance(value, dict):
-        return Reject(line=number, reason="expected an object", text=_shown(raw))
-    if doubled:
-        reason = f"the key {doubled[0]!r} stands twice in one object"
-        return Reject(line=number, reason=reason, text=_shown(raw))
-    if _HALF.search(raw):
-        try:
-            json_text(value).encode()
-        except UnicodeEncodeError:
-            return Reject(line=number, reason="a text holds half a character", text=_shown(raw))
+    why = flaw(value, raw, doubled) if isinstance(value, dict) else "expected an object"
+    if why is not None:
+        return Reject(line=number, reason=why, text=shown(raw))
     row: Row = {}
     _flatten(row, (), value)
     return row
@@ -160,40 +146,6 @@ def _flatten(row: Row, keys: tuple[str, ...], value: Any) -> None:
         row[keys] = json_text(value)
 
 
-def _shown(raw: str) -> str:
-    return raw[:SHOWN].encode(errors="surrogateescape").decode(errors="replace")
-
-
-def _count_lines(file: TextIO) -> int:
-    """How many lines are not blank, apart from the reading of their JSON."""
-    count, begun = 0, False
-    while chunk := file.read(_CHUNK):
-        bare = re.sub(r"[ \t\r]+", "", chunk)
-        bare = re.sub(r"\n+", "\n", bare)
-        if bare:
-            count += bare.count("\n") + 1 - bare.startswith("\n") - bare.endswith("\n") + (bare == "\n")
-            count -= begun and not bare.startswith("\n")
-            begun = not bare.endswith("\n")
-    return count
-
-
-def _lines(path: Path, file: TextIO) -> Iterator[tuple[int, Row | Reject]]:
-    decoder = JsonDecoder()
-    number = 0
-    while line := file.readline(MAX_RECORD):
-        number += 1
-        if len(line) >= MAX_RECORD:
-            raise ReadingError(f"{path}: line {number} has more than {MAX_RECORD} signs; that is no table")
-        if raw := line.strip(" \t\r\n"):
-            yield number, _line(raw, number, decoder)
-
-
-def _line(raw: str, number: int, decoder: JsonDecoder) -> Row | Reject:
-    decoder.doubled.clear()
-    try:
-        raw.encode()
-        return _row(decoder.decode(raw), raw, number, decoder.doubled)
-    except UnicodeEncodeError:
-        return Reject(line=number, reason="not UTF-8", text=_shown(raw))
-    except (ValueError, RecursionError) as error:
-        return Reject(line=number, reason=f"no JSON: {error}"[:300], text=_shown(raw))
+def _lines(texts: Iterator[JsonLine | Reject]) -> Iterator[tuple[int, Row | Reject]]:
+    for one in texts:
+        yield one.line, one if isinstance(one, Reject) else _row(one.value, one.raw, one.line, one.doubled)

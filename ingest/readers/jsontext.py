@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ingest.readers.flat import MAX_RECORD, Bare, Exponent
+from ingest.readers.flat import MAX_RECORD, SHOWN, Bare, Exponent, json_text
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ _LONG = MAX_VALUES
 _BETWEEN = ",[{"
 _SPACES = re.compile(r"[ \t\r\n]*")
 _TOKEN = re.compile(r'[{}\[\]"]')
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
@@ -39,6 +40,31 @@ class JsonDecoder(json.JSONDecoder):
 
 def _float(text: str) -> Bare:
     return Exponent(text) if "e" in text or "E" in text else Bare(text)
+
+
+def refuse_large(place: str, text: str) -> None:
+    """Raise ReadingError if the text of the record at `place` is larger than fits the memory."""
+    if len(text) > MAX_RECORD:
+        raise ReadingError(f"{place}: a record of more than {MAX_RECORD} signs; that is no table")
+    if len(text) > _LONG and sum(map(text.count, _BETWEEN)) > MAX_VALUES:
+        raise ReadingError(f"{place}: a record of more than {MAX_VALUES} values; that is no table")
+
+
+def flaw(value: Any, raw: str, doubled: list[str]) -> str | None:
+    """Why a value that is written `raw` cannot be kept: a key twice, or half a character, which Arrow does not take."""
+    if doubled:
+        return f"the key {doubled[0]!r} stands twice in one object"
+    if _HALF.search(raw):
+        try:
+            json_text(value).encode()
+        except UnicodeEncodeError:
+            return "a text holds half a character"
+    return None
+
+
+def shown(raw: str) -> str:
+    """What is kept of a rejected text."""
+    return raw[:SHOWN].encode(errors="surrogateescape").decode(errors="replace")
 
 
 class JsonText:
@@ -125,9 +151,6 @@ class JsonText:
     def _more(self) -> None:
         """Read on; what was walked through is forgotten."""
         self._buffer, self._at = self._buffer[self._at :], 0
-        if len(self._buffer) > MAX_RECORD:
-            raise ReadingError(f"{self._path}: a record of more than {MAX_RECORD} signs; that is no table")
-        if len(self._buffer) > _LONG and sum(map(self._buffer.count, _BETWEEN)) > MAX_VALUES:
-            raise ReadingError(f"{self._path}: a record of more than {MAX_VALUES} values; that is no table")
+        refuse_large(str(self._path), self._buffer)
         chunk = self._file.read(min(max(_CHUNK, len(self._buffer)), MAX_RECORD + 1 - len(self._buffer)))
         self._buffer, self._ended = self._buffer + chunk, not chunk

@@ -64,7 +64,8 @@ Features: TypeAlias = "Iterable[Feature | Reject]"
 class Layer:
     """What is known of a layer before it is read.
 
-    `natives` are the SQL types of columns that the file itself types, `boxes` where it says that its features lie.
+    `natives` are the SQL types of columns that the file itself types, `boxes` where it says that its features lie, and
+    `each` what a feature's number is the number of.
     """
 
     path: Path
@@ -74,6 +75,7 @@ class Layer:
     dialect: Mapping[str, str | int | None] = field(default_factory=dict)
     natives: Mapping[str, str] = field(default_factory=dict)
     boxes: Mapping[str, Box] = field(default_factory=dict)
+    each: str = "feature"
 
 
 def lonlat_layers(
@@ -96,9 +98,9 @@ def lonlat_layers(
 
 def layer_table(layer: Layer, features: Features, desk: Desk) -> Table:
     """The table of the features; their lines are their numbers. Raises ReadingError as `Places` and `write_flat` do."""
-    places = Places(layer.path, layer.system, layer.rows_in, {**desk.territory, **layer.boxes})
+    places = Places(layer.path, layer.system, layer.rows_in, {**desk.territory, **layer.boxes}, layer.each)
     keys: dict[Path_, None] = {}
-    flat = write_flat(layer.path, _rows(layer.path, features, places, keys), desk)
+    flat = write_flat(layer.path, _rows(layer, features, places, keys), desk)
     columns, source = _columns(layer, flat, list(keys), points=places.all_points)
     return Table(
         con=desk.con,
@@ -113,7 +115,7 @@ def layer_table(layer: Layer, features: Features, desk: Desk) -> Table:
 
 
 def _rows(
-    path: Path, features: Features, places: Places, keys: dict[Path_, None]
+    layer: Layer, features: Features, places: Places, keys: dict[Path_, None]
 ) -> Iterator[tuple[int, Row | Reject]]:
     """The rows; `keys` becomes all that they have, in the order in which they first have it."""
     for batch in _batches(features):
@@ -127,7 +129,7 @@ def _rows(
                 yield one.number, one.rejected(why)
                 continue
             if point is not None:
-                _refuse_contradiction(path, one, point)
+                _refuse_contradiction(layer, one, point)
             row: Row = {("feature", name): value for name, value in one.members.items()}
             row |= {(name,): value for name, value in one.values.items()}
             row[_GEOMETRY] = None if wkb is None else wkb.hex()
@@ -151,14 +153,15 @@ def _batches(features: Features) -> Iterator[list[Feature | Reject]]:
         yield batch
 
 
-def _refuse_contradiction(path: Path, feature: Feature, point: tuple[float, float]) -> None:
+def _refuse_contradiction(layer: Layer, feature: Feature, point: tuple[float, float]) -> None:
     """Raise ReadingError if the feature's own values say that its point has latitude and longitude exchanged."""
     own = _own_position(feature.values)
     if own is None or _near(own, point) or not _near(own, (point[1], point[0])):
         return
     raise ReadingError(
-        f"{path}: feature {feature.number} is at longitude {point[0]:.15g}, latitude {point[1]:.15g}, but its values "
-        "say the reverse: its latitude comes first; expected longitude, latitude. Have the publisher put the axes right"
+        f"{layer.path}: {layer.each} {feature.number} is at longitude {point[0]:.15g}, latitude {point[1]:.15g}, "
+        "but its values say the reverse: its latitude comes first; expected longitude, latitude. "
+        "Have the publisher put the axes right"
     )
 
 
