@@ -182,7 +182,7 @@ def test_a_formula_that_was_saved_without_its_value_rejects_its_row(folder):
 def test_titles_are_passed_over_and_rejects_have_the_sheets_row(folder):
     content = workbook(["Subventions 2024"], [], ["n", "nom", "an"], [1, "a", 2024], ["x", "b", 2024], [3, "c", 2024])
     receipt = bring(folder, content, columns={"n": {"type": "integer"}})
-    assert receipt["dialect"]["header_row"] == 3
+    assert (receipt["dialect"]["header_row"], receipt["dialect"]["above"]) == (3, "Subventions 2024")
     assert [(reject["line"], reject["reason"]) for reject in receipt["rejects"]] == [
         (5, "n: expected integer, found x")
     ]
@@ -368,6 +368,17 @@ def test_every_sheet_is_a_table_but_the_empty_ones_are_not(folder):
     receipt = bring(folder, content, read={"table": "deux"})
     assert (receipt["dialect"]["sheets"], receipt["dialect"]["hidden"]) == (3, "yes")
     assert folder.rows() == [(3, 4)]
+
+
+def test_a_sheet_of_one_cell_is_a_note_and_no_table_unless_it_is_asked_for(folder):
+    note, styled = sheet([], [None, "Source : Insee"]), sheet([(45292, DATE)])
+    content = package({"Notice": note, "un": sheet(["a", "b"], [1, 2]), "vide": sheet(), "le": styled})
+    receipt = bring(folder, content)
+    assert (receipt["dialect"]["sheet"], receipt["dialect"]["left_out"]) == ("un", "Notice (one cell), le (one cell)")
+    assert folder.rows() == [(1, 2)]
+    bring(folder, content, read={"table": "Notice", "header_row": 0})
+    assert folder.rows() == [("Source : Insee",)]
+    assert "no row of data" in bring(folder, package({"Notice": note, "vide": sheet()}))
 
 
 def test_a_declared_sheet_that_is_not_there_is_named_with_those_that_are(folder):

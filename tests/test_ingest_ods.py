@@ -183,6 +183,8 @@ def test_every_sheet_is_a_table_but_the_empty_ones_are_not(folder):
     data = [table(row("a", "b"), row(at, 2), name=name) for at, name in enumerate(("un", "deux"))]
     content = ods(data[0], table(row(), name="vide"), data[1])
     assert "the file holds 2 tables: 'un', 'deux'" in bring(folder, content)
+    receipt = bring(folder, ods(data[0], table(row(), row(None, "Source : Insee"), name="Notice")))
+    assert (receipt["rows_out"], receipt["dialect"]["left_out"]) == (1, "Notice (one cell)")
     bring(folder, content, read={"table": "deux"})
     assert folder.rows() == [(1, 2)]
 

@@ -137,11 +137,13 @@ def test_what_xlwt_writes_is_read_sheet_by_sheet(folder):
         for at, value in enumerate(["a", "b"] if name != "vide" else []):
             sheet.write(2, at + 1, value)
             sheet.write(3, at + 1, at)
+    book.add_sheet("Notice").write(5, 1, "Source : Insee")
     content = io.BytesIO()
     book.save(content)
     assert "the file holds 2 tables: 'un', 'deux'" in bring(folder, content.getvalue())
     receipt = bring(folder, content.getvalue(), read={"table": "deux"})
     assert (receipt["dialect"]["header_row"], folder.rows()) == (3, [(0, 1)])
+    assert receipt["dialect"]["left_out"] == "Notice (one cell)"
 
 
 def renamed(content: bytes, name: str) -> bytes:

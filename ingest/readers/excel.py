@@ -25,6 +25,7 @@ from ingest.readers.grid import read_grid
 from ingest.readers.ole import is_ole
 from ingest.readers.sheet import Sheet, refuse_large
 from ingest.readers.xlsx import Workbook
+from ingest.table import leaving_out
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
@@ -58,22 +59,32 @@ _HUSHED = threading.Lock()
 
 @dataclass(frozen=True)
 class _Book:
-    """A workbook: its sheets that hold something, what the bytes say of each, and the reader of the cells."""
+    """A workbook: its sheets that hold something, what the bytes say of each, and the reader of the cells.
+
+    `single` are those that hold one cell alone.
+    """
 
     path: Path
     form: Form
     reader: CalamineWorkbook
     sheets: Mapping[str, Callable[[], Sheet]]
     hidden: frozenset[str]
+    single: frozenset[str]
 
 
 def read_excel(path: Path, reading: Reading, desk: Desk) -> Tables:
-    """The sheets of the .xlsx, .xls or .ods at `path`, but for the empty ones. Raises ReadingError."""
+    """The sheets of the .xlsx, .xls or .ods at `path`, but for the empty ones, and, beside others, those of one cell.
+
+    These are read where they are asked for by name. Raises ReadingError.
+    """
     with _told(str(path)):
         book = _opened(path, desk)
         if not book.sheets:
             raise ReadingError("no sheet of the workbook has any cell")
-    return {name: partial(_open, book, name, reading, desk) for name in book.sheets}
+    notes = [name for name in book.sheets if name in book.single and name != reading.table]
+    notes = notes if len(notes) < len(book.sheets) else []
+    tables = {name: partial(_open, book, name, reading, desk) for name in book.sheets if name not in notes}
+    return leaving_out(tables, [f"{name} (one cell)" for name in notes])
 
 
 def _open(book: _Book, name: str, reading: Reading, desk: Desk) -> Table:
@@ -95,7 +106,7 @@ def _opened(path: Path, desk: Desk) -> _Book:
         refuse_large(listed)
         reader = _reader(path, desk, "xls")
         found = dict(zip(reader.sheet_names, listed, strict=True))
-        return _book(path, "xls", reader, {name: _known(one) for name, one in found.items() if one.width})
+        return _listed(path, "xls", reader, found)
     with path.open("rb") as file:
         start = file.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith(b"<"):
@@ -106,12 +117,18 @@ def _opened(path: Path, desk: Desk) -> _Book:
             found = ods.read_sheets(archive)
             refuse_large(list(found.values()))
             reader = _reader(path, desk, "ods")
-            return _book(path, "ods", reader, {name: _known(one) for name, one in found.items() if one.width})
+            return _listed(path, "ods", reader, found)
     workbook = Workbook(path)
     reader = _reader(path, desk, "xlsx")
     tables = [one.name for one in reader.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet]
     filled = {name: partial(workbook.sheet, name) for name in tables if not workbook.is_empty(name)}
-    return _book(path, "xlsx", reader, filled)
+    return _book(path, "xlsx", reader, filled, frozenset(filter(workbook.is_single, filled)))
+
+
+def _listed(path: Path, form: Form, reader: CalamineWorkbook, found: Mapping[str, Sheet]) -> _Book:
+    """The workbook whose sheets are all known."""
+    filled = {name: _known(one) for name, one in found.items() if one.width}
+    return _book(path, form, reader, filled, frozenset(name for name, one in found.items() if one.single))
 
 
 def _known(sheet: Sheet) -> Callable[[], Sheet]:
@@ -131,9 +148,15 @@ def _reader(path: Path, desk: Desk, form: Form) -> CalamineWorkbook:
             return CalamineWorkbook.from_path(ods.without_spaces(path, desk.path("book.ods")))
 
 
-def _book(path: Path, form: Form, reader: CalamineWorkbook, sheets: Mapping[str, Callable[[], Sheet]]) -> _Book:
+def _book(
+    path: Path,
+    form: Form,
+    reader: CalamineWorkbook,
+    sheets: Mapping[str, Callable[[], Sheet]],
+    single: frozenset[str],
+) -> _Book:
     hidden = {one.name for one in reader.sheets_metadata if one.visible != SheetVisibleEnum.Visible}
-    return _Book(path, form, reader, sheets, frozenset(hidden))
+    return _Book(path, form, reader, sheets, frozenset(hidden), single)
 
 
 @contextmanager

@@ -112,6 +112,7 @@ def _said(
         "header_row": header.row or 0,
         **({"header_rows": reading.header_rows} if reading.header_rows > 1 else {}),
         **({"header": " | ".join(header.written)} if header.written else {}),
+        **({"above": "\n".join(header.above)} if header.above else {}),
         **({"units": " | ".join(header.units)} if header.units else {}),
         **({"percent": f"0.25 is 25 % in {', '.join(percent)}"} if percent else {}),
         **(

@@ -101,6 +101,11 @@ class Sheet:
         if last != place:
             self.merges.append((*place, *last))
 
+    @property
+    def single(self) -> bool:
+        """Whether all that it says stands in one cell: a note, and no table."""
+        return self.values == 1 and not any(map(self.unsaved, self.marks))
+
     def unsaved(self, row: int) -> bool:
         """Whether some formula of the row was saved without its value."""
         return any(said is None for _, said in self.marks.get(row, ()))

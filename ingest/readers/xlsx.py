@@ -11,6 +11,7 @@ import zipfile
 from array import array
 from functools import lru_cache
 from typing import TYPE_CHECKING
+from xml.parsers.expat import ExpatError
 
 from ingest.readers.sheet import MAX_COLUMNS, MAX_TEXT, Kind, Mark, Place, Sheet, kind_of
 from ingest.readers.xmlparts import elements, feed, parser_for
@@ -18,7 +19,7 @@ from ingest.readers.xmlparts import elements, feed, parser_for
 if TYPE_CHECKING:
     from pathlib import Path
 
-_CHUNK = 1 << 20
+_CHUNK, _SMALL = 1 << 20, 1 << 16
 _PLAIN_DIGITS = 15
 _ZERO = ord("0")
 _SHARED = 1 << 25
@@ -67,6 +68,16 @@ class Workbook:
                     return False
                 before = chunk[-64:]
         return True
+
+    def is_single(self, name: str) -> bool:
+        """Whether the sheet says something in one cell alone; a damaged one is none, as who opens it is told."""
+        with zipfile.ZipFile(self.path) as book:
+            if book.getinfo(self.parts[name]).file_size > _SMALL:
+                return False
+        try:
+            return self.sheet(name).single
+        except (ValueError, KeyError, ExpatError):
+            return False
 
     def sheet(self, name: str) -> Sheet:
         """What the sheet's XML says. Raises ValueError, KeyError or ExpatError if it is damaged."""
