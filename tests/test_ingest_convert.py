@@ -39,7 +39,8 @@ def test_a_file_becomes_a_typed_table_and_a_receipt(convert, tmp_path):
     path.write_bytes((TEXT + "a;b\n").encode("cp1252"))
     done = convert(path)
     assert (done.code, done.err.strip()) == (0, "")
-    assert "1 tables" in done.out
+    assert "1 table in" in done.out
+    assert "2 rows, " in done.out
     table = pq.read_table(tmp_path / "out/aides.parquet")
     assert table.column_names == ["insee", "date", "montant", "taux", "actif", "effectif", "effectif_marker"]
     assert [str(table.column(name)[0]) for name in ("insee", "date", "montant", "actif")] == [
