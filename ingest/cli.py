@@ -68,11 +68,12 @@ def ingest_command(
     A refresh that breaks what was there (see `datalab review`) is held, and the last good snapshot goes on serving;
     then the exit code is 3.
     """
+    if everything and datasets:
+        said = f"brings in every dataset: name {', '.join(datasets)}, or say --all"
+        raise typer.BadParameter(said, param_hint="--all")
     lab: Lab = ctx.obj()
     if not lab.slugs:
         raise UsageError(f"{lab.root / 'datasets'}: no descriptor there; describe a dataset in NAME.yaml first")
-    if everything and datasets:
-        raise UsageError(f"--all brings in every dataset: name {', '.join(datasets)}, or say --all")
     tasks = [Task(slug) for slug in dict.fromkeys(datasets or lab.slugs)]
     for task in tasks:
         _warn_of_unknown(lab, task.slug)
@@ -205,7 +206,7 @@ def convert_command(
     try:
         reading = parse_yaml(read, "--read", Reading)
     except DocumentError as error:
-        raise UsageError(str(error)) from None
+        raise typer.BadParameter(str(error)) from None
     tables = rows = rejected = failed = 0
     columns = (TextColumn("{task.completed}/{task.total}"), BarColumn(), TextColumn("{task.description}"))
     console = Console(stderr=True)

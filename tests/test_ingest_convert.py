@@ -142,7 +142,7 @@ def test_how_to_read_can_be_said_as_in_a_descriptor(convert, tmp_path):
     assert convert(path, "--read", "{header_row: 2}").code == 0
     assert pq.read_table(tmp_path / "out/x.parquet").column_names == ["a", "b"]
     wrong = convert(path, "--read", "{headerrow: 2}")
-    assert wrong.code == 1
+    assert wrong.code == 2
     assert "--read:1: unknown key 'headerrow'; did you mean 'header_row'" in wrong.err
 
 

@@ -187,7 +187,7 @@ def test_a_lab_that_a_worker_does_not_see_is_an_error_and_no_crash(tmp_path):
 def test_names_and_all_do_not_go_together(folder, datalab):
     folder.table("a", "n;a\n1;x\n")
     ran = datalab("ingest", "--all", "a")
-    assert ran.code == 1
+    assert ran.code == 2
     assert "name a, or say --all" in ran.err
 
 
