@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from catalog.receipt import ReadFile, Reject
 from ingest.table import SourceColumn, Table
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
     from ingest.prove import Proven
     from ingest.sources import Fetched
+
+Dialect: TypeAlias = "dict[str, str | int | None]"
+_SHOWN = 5
+"""So many different values of a key are told; the receipt's `files` have all."""
 
 
 def together(parts: list[tuple[str, Table]]) -> Table:
@@ -43,11 +47,27 @@ def together(parts: list[tuple[str, Table]]) -> Table:
         declared=first.declared,
         rows_in=lambda: sum(table.counted() for _, table in parts),
         rejects=lambda: [_named(name, reject) for name, table in parts for reject in table.rejects()],
-        dialect={**first.dialect, "files": len(parts)},
+        dialect={**_dialects([table.dialect for _, table in parts]), "files": len(parts)},
         line_of=lambda rows: [line for _, line in _places(parts, rows)],
         careful=(lambda: together([(name, _careful(table)) for name, table in parts])) if has_careful else None,
         parts=tuple(parts),
     )
+
+
+def _dialects(each: Sequence[Dialect]) -> Dialect:
+    """What the files' dialects say, each different value of a key: `utf-8 or cp1252`."""
+    values: dict[str, list[str | int | None]] = {}
+    for dialect in each:
+        for key, value in dialect.items():
+            found = values.setdefault(key, [])
+            if value not in found and len(found) <= _SHOWN:
+                found.append(value)
+    return {key: found[0] if len(found) == 1 else _either(found) for key, found in values.items()}
+
+
+def _either(values: Sequence[str | int | None]) -> str:
+    shown = ["none" if value is None else str(value) for value in values[:_SHOWN]]
+    return " or ".join([*shown, "…"] if len(values) > _SHOWN else shown)
 
 
 def files_of(table: Table, rows: Sequence[int]) -> list[str]:

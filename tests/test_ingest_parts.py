@@ -72,6 +72,14 @@ def test_files_in_other_encodings_dialects_and_formats_are_read_each_in_its_own_
         ("csv", "utf-16", "\t"),
         ("json", "utf-8", None),
     ]
+    together = receipt["dialect"]
+    assert (together["encoding"], together["delimiter"]) == ("cp1252 or utf-8 or utf-16", "; or , or \t")
+    assert (together["header_row"], together["files"]) == (1, 4)
+
+
+def test_of_many_dialects_the_first_are_told(folder, several):
+    titles = {f"{at}.csv": f"{chr(65 + at)}\n\nn;v\n1;x\n" for at in range(7)}
+    assert several(titles)["dialect"]["above"] == "A or B or C or D or E or …"
 
 
 @pytest.mark.parametrize(
