@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import replace
 from functools import cache
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias
 
 from catalog.receipt import ReadFile, Reject
+from ingest.readers.archive import left_out
 from ingest.table import SourceColumn, Table
 from ingest.typed import refused_sql
 from policies.editions import quoted
@@ -32,7 +35,8 @@ def together(parts: list[tuple[str, Table]]) -> Table:
     """
     name, first = parts[0]
     for other, table in parts[1:]:
-        _refuse_other_columns(name, first, other, table)
+        glob = data_alone([one for one, _ in parts], name, other)
+        _refuse_other_columns(name, first, other, table, "" if glob is None else f", such as {glob}")
     parts = [(name, replace(table, rows_in=cache(table.counted))) for name, table in parts]
     names = ", ".join(quoted(column.name) for column in first.columns)
     has_careful = any(table.careful is not None for _, table in parts)
@@ -91,6 +95,21 @@ def with_files(proven: Proven) -> list[Reject]:
     ]
 
 
+def data_alone(names: Sequence[str], *doubted: str) -> str | None:
+    """A glob that finds the data among files of these names and one of the `doubted` not, as it ends otherwise.
+
+    None where there is none. Notices and the like have no say in how data end; of as many .txt as others, the others are
+    data.
+    """
+    data = [path for path in map(PurePosixPath, names) if not left_out(path.name)]
+    counts = Counter(path.suffix for path in data)
+    ending = max(counts, key=lambda one: (counts[one], one.lower() not in {"", ".txt"}), default="")
+    if not ending or all(PurePosixPath(name).suffix == ending for name in doubted):
+        return None
+    folders = {path.parent for path in data if path.suffix == ending}
+    return str(folders.pop() / f"*{ending}") if len(folders) == 1 else f"*{ending}"
+
+
 def hashed(fetched: Fetched) -> tuple[ReadFile, ...]:
     """The files of a folder or a glob that were fetched, with their hashes; none where the source is one file."""
     found = []
@@ -114,7 +133,7 @@ def _told(file: ReadFile, table: Table, proven: Proven) -> ReadFile:
     return file.model_copy(update=read)
 
 
-def _refuse_other_columns(name: str, first: Table, other: str, table: Table) -> None:
+def _refuse_other_columns(name: str, first: Table, other: str, table: Table, advice: str) -> None:
     has, expected = ({column.name: column.native for column in one.columns} for one in (table, first))
     missing, more = sorted(expected.keys() - has.keys()), sorted(has.keys() - expected.keys())
     retyped = sorted(key for key in has.keys() & expected.keys() if has[key] != expected[key])
@@ -124,7 +143,9 @@ def _refuse_other_columns(name: str, first: Table, other: str, table: Table) -> 
         if columns
     ]
     if found:
-        raise ReadingError(f"{other} {' and '.join(found)}, where {name} is otherwise; name fewer files in the source")
+        raise ReadingError(
+            f"{other} {' and '.join(found)}, where {name} is otherwise; name fewer files in the source{advice}"
+        )
 
 
 def _column(table: Table, name: str) -> SourceColumn:

@@ -16,7 +16,7 @@ from ingest.desk import open_desk
 from ingest.formats import tables_in
 from ingest.kept import Kept
 from ingest.markers import SUFFIX
-from ingest.parts import together
+from ingest.parts import data_alone, together
 from ingest.sources import stamp_of
 from ingest.table import chosen
 from ingest.tableschema import read_tableschema
@@ -73,7 +73,9 @@ def read(fetched: Fetched, resource: Resource, desk: Desk, *, alone: bool) -> Ta
             opened.append((part.name, chosen(tables, resource.read.table)))
         except ReadingError as error:
             place = fetched.place if alone else f"{fetched.place}: {part.name}"
-            raise ReadingError(f"{place}: {str(error).removeprefix(f'{part.path}: ')}") from None
+            glob = None if alone else data_alone([one.name for one in fetched.parts], part.name)
+            advice = "" if glob is None else f"; if it is no data, name the data alone in the source, such as {glob}"
+            raise ReadingError(f"{place}: {str(error).removeprefix(f'{part.path}: ')}{advice}") from None
     return opened[0][1] if alone else together(opened)
 
 

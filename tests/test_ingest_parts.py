@@ -115,6 +115,32 @@ def test_a_file_that_is_not_like_the_first_is_an_error_that_names_it_and_nothing
     assert folder.lab.lake.current("jeu", RAW) is None
 
 
+README = "Ces fichiers sont publiés par la Région.\nIls sont mis à jour chaque mois ; voir le site.\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "glob"),
+    [
+        ("LISEZMOI.txt", README, "sources/in/*.csv"),
+        ("README.txt", "lisez-moi", "sources/in/*.csv"),
+        ("zz.txt", "lisez-moi", "sources/in/*.csv"),
+        ("README.md", "", "sources/in/*.csv"),
+        ("notice.pdf", b"%PDF-1.4", "sources/in/*.csv"),
+        ("2024/LISEZMOI.txt", README, "sources/in/*.csv"),
+    ],
+)
+def test_a_file_beside_the_data_that_is_none_is_named_with_a_glob_that_leaves_it_out(several, name, content, glob):
+    said = several({"data.csv": A, name: content}, file="sources/in/**")
+    assert f"sources/in/{name}" in said
+    assert said.endswith(f"such as {glob}")
+    assert several(file=glob)["rows_in"] == 2
+
+
+def test_a_file_that_ends_as_the_data_do_is_not_said_to_be_none(several):
+    assert "such as" not in several({"1.csv": A, "2.csv": "x\ny\n"})
+    assert "such as" not in several({"README.txt": "", "3.csv": ""}, file="sources/in/*.csv")
+
+
 def test_a_column_that_one_file_types_otherwise_is_an_error(several):
     def parquet(values: list) -> bytes:
         pq.write_table(pa.table({"n": values}), made := io.BytesIO())
