@@ -98,8 +98,8 @@ def with_files(proven: Proven) -> list[Reject]:
 def data_alone(names: Sequence[str], *doubted: str) -> str | None:
     """A glob that finds the data among files of these names and one of the `doubted` not, as it ends otherwise.
 
-    None where there is none. Notices and the like have no say in how data end; of as many .txt as others, the others are
-    data.
+    None where there is none. Notices and the like have no say in how data end; of as many .txt as others, the others
+    are data.
     """
     data = [path for path in map(PurePosixPath, names) if not left_out(path.name)]
     counts = Counter(path.suffix for path in data)
