@@ -19,6 +19,7 @@ from ingest.prove import prove
 from ingest.reading import desk_of, expected, read, reading_id, refuse_changed
 from policies.errors import DatalabError, ReadingError
 from policies.model import RAW
+from policies.wording import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -87,7 +88,8 @@ def _bring_in(job: Job, name: str, before: Before) -> Outcome:
     if reasons:
         job.say(f"{job.slug}.{name}: hold for review")
         return review.hold(visit, made, reasons)
-    job.say(f"{job.slug}.{name}: commit {made.receipt.rows_out} rows and build the editions")
+    rows = count_of(made.receipt.rows_out, "row")
+    job.say(f"{job.slug}.{name}: commit {rows} and build the editions")
     receipt, editions = commit(job, name, before, made)
     held.drop(visit.shelf)
     return counted(receipt, "ingested", editions)

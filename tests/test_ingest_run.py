@@ -479,3 +479,14 @@ def test_a_file_that_changes_while_it_is_read_is_refused(jeu):
     assert outcome.error == f"{source}: the file changed while it was read; try again"
     assert len(select(jeu, STEWARD)) == 3
     assert len(parquet(jeu, "raw")) == 1
+
+
+def test_the_step_of_a_commit_says_one_row_and_two_rows(folder):
+    steps = []
+    for name, content in (("un", "a;b\n1;2\n"), ("deux", "a;b\n1;2\n3;4\n")):
+        folder.table(name, content)
+        list(ingest(folder.lab, name, steps.append))
+    assert [step for step in steps if "commit" in step] == [
+        "un.t: commit 1 row and build the editions",
+        "deux.t: commit 2 rows and build the editions",
+    ]
