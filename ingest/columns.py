@@ -188,7 +188,7 @@ def _best(table: Table, column: SourceColumn, declared: Declared) -> tuple[Form,
         return form, None
     pattern = literal(form.pattern).replace("{", "{{").replace("}", "}}")
     text = forms.bare("{x}")
-    return form, Check(f"NOT {forms.blank('{x}')} AND NOT regexp_full_match({text}, {pattern})", f"expected {said}")
+    return form, Check(f"{forms.says('{x}')} AND NOT regexp_full_match({text}, {pattern})", f"expected {said}")
 
 
 def _proven(table: Table, raw: str, some: list[Form]) -> list[int]:
@@ -201,7 +201,7 @@ def _markers_in(table: Table, raw: str, form: Form) -> tuple[str, ...]:
     """The known markers among the texts of a column that its form does not prove."""
     found = table.con.execute(
         f"SELECT DISTINCT {forms.bare(raw)} FROM {table.source} "  # noqa: S608
-        f"WHERE {form.typed(raw)} IS NULL AND NOT {forms.blank(raw)} AND length({raw}) <= {LONGEST}"
+        f"WHERE {form.typed(raw)} IS NULL AND {forms.says(raw)} AND length({raw}) <= {LONGEST}"
     ).fetchall()
     return tuple(sorted(text for (text,) in found if is_marker(text, None)))
 
@@ -220,4 +220,4 @@ def _numbers(table: Table, raw: str, word: str, writings: tuple[Writing, ...]) -
 def _broken(semantic: Semantic) -> str:
     """The SQL of a check that is true where a text that says something is none of this type."""
     proof = semantic.proof_sql("\x00").replace("{", "{{").replace("}", "}}")
-    return f"NOT {forms.blank('{x}')} AND NOT ({proof})".replace("\x00", forms.bare("{x}"))
+    return f"{forms.says('{x}')} AND NOT ({proof})".replace("\x00", forms.bare("{x}"))

@@ -32,7 +32,9 @@ _COMMA = (
     "({x} >= '1' AND {x} < ':' OR {x} >= '0,' AND {x} < '0-' OR {x} >= '-1' AND {x} < '-:' OR "
     "{x} >= '-0,' AND {x} < '-0-') AND {x} <> {y} AND strlen({x}) <= 16"
 )
-"""No zeros before other digits, a comma, 15 digits at most: what the engine then takes for a number is that one."""
+"""No zeros before other digits, a comma, 15 digits at most: what the engine then takes for a number is that one, if an
+exponent, as in `1,E-999`, has not made it 0 or infinite.
+"""
 POINT, COMMA = "{x}", "replace({x}, ',', '.')"
 """How a number with this separator is written plainly."""
 _SECONDS = r":[0-5][0-9](\.[0-9]{1,6})?"
@@ -44,9 +46,10 @@ class Form:
 
     `pattern` accepts the texts `{x}` whose value is kept. `plain` is SQL for the text as the engine reads it, and
     `cast` for the value of that, `{y}`; NULL from it means: not proven. `quick`, where there is one, is SQL of `{x}`,
-    `{y}` and the value `{v}` that is true only where the value is the text's, and costs less than the pattern. `padded`
-    forms pass over white space around the text, which costs as much as the rest of the proof. `standard` forms are
-    written as machines write the type everywhere, so that a CSV keeps their texts as they are.
+    `{y}` and the value `{v}` that is true only where the value is the text's, and costs less than the pattern; `beyond`
+    is the same for texts that no pattern tells. `padded` forms pass over white space around the text, which costs as
+    much as the rest of the proof. `standard` forms are written as machines write the type everywhere, so that a CSV
+    keeps their texts as they are.
     """
 
     word: str
@@ -56,6 +59,7 @@ class Form:
     why: str
     plain: str = "{x}"
     quick: str | None = None
+    beyond: str | None = None
     padded: bool = False
     standard: bool = False
 
@@ -77,8 +81,9 @@ class Form:
     def proven(self, text: str, plain: str, value: str) -> str:
         """SQL: `value`, the cast's of `plain`, which is the plain form of `text`; NULL where it is not proven."""
         pattern = self.pattern.replace("'", "''")
-        quick = "" if self.quick is None else f"WHEN {self.quick.format(x=text, y=plain, v=value)} THEN {value} "
-        return f"CASE {quick}WHEN regexp_full_match({text}, '{pattern}') THEN {value} END"
+        tests = (test.format(x=text, y=plain, v=value) for test in (self.quick, self.beyond) if test is not None)
+        shown = "".join(f"WHEN {test} THEN {value} " for test in tests)
+        return f"CASE {shown}WHEN regexp_full_match({text}, '{pattern}') THEN {value} END"
 
 
 def bare(raw: str) -> str:
@@ -86,9 +91,11 @@ def bare(raw: str) -> str:
     return f"trim({raw}, '{PADDING}')"
 
 
-def blank(raw: str) -> str:
-    """SQL: the text `raw` says nothing. In a typed column that is NULL; in a text column it is kept."""
-    return f"({raw} IS NULL OR {bare(raw)} = '')"
+def says(raw: str) -> str:
+    """SQL: the text `raw` says something; where it does not, false or NULL. Blanks are NULL in a typed column, and kept
+    in one of texts.
+    """
+    return f"{bare(raw)} <> ''"
 
 
 def number(
@@ -112,7 +119,7 @@ def number(
         why = f"every value is a number with a decimal {named} and at most {DOUBLE_DIGITS} digits, all kept"
         whole = min(whole + DIGITS_TO_SPARE, DOUBLE_DIGITS - scale)
         pattern = _digits(whole, DOUBLE_DIGITS - whole, separator, grouped)
-        quick = _COMMA if fast else None
+        quick = f"{_COMMA} AND abs({{v}}) BETWEEN 1e-300 AND 1e300" if fast else None
         return Form("float", "DOUBLE", pattern, "TRY_CAST({y} AS DOUBLE)", why, plain, quick, standard=standard)
     if digits <= DECIMAL_DIGITS and word != "float":
         precision = 18 if digits <= 18 else DECIMAL_DIGITS  # noqa: PLR2004  DuckDB's widest in 64 bits
@@ -120,7 +127,7 @@ def number(
         why = f"every value is a number with a decimal {named} and at most {count_of(scale, 'decimal')}"
         pattern = _digits(precision - scale, scale, separator, grouped)
         # Two decimals of 15 digits at most are the same if their floats are: none was rounded
-        quick = f"{_COMMA} AND TRY_CAST({{y}} AS DOUBLE) = CAST({{v}} AS DOUBLE)" if fast else None
+        quick = f"{_COMMA} AND {{v}} <> 0 AND TRY_CAST({{y}} AS DOUBLE) = CAST({{v}} AS DOUBLE)" if fast else None
         if exact and standard:
             quick = "CAST({v} AS VARCHAR) = {x}"
         return Form(
@@ -136,10 +143,11 @@ def shortest(form: Form) -> Form:
     """
     separator = "." if form.plain == POINT else ","
     why = f"every value is a number with a decimal {'point' if separator == '.' else 'comma'}, written as a float is"
-    quick = "CAST({v} AS VARCHAR) = {y}" + ("" if separator == "." else " AND {x} <> {y}")
+    beyond = "CAST({v} AS VARCHAR) = {y}" + ("" if separator == "." else " AND {x} <> {y}")
     pattern = _digits(DIGITS_TO_SPARE, DOUBLE_DIGITS - DIGITS_TO_SPARE, separator, grouped=False)
     standard = separator == "."
-    return Form("float", "DOUBLE", pattern, "TRY_CAST({y} AS DOUBLE)", why, form.plain, quick, standard=standard)
+    cast = "TRY_CAST({y} AS DOUBLE)"
+    return Form("float", "DOUBLE", pattern, cast, why, form.plain, beyond=beyond, standard=standard)
 
 
 def ungrouped(raw: str) -> str:

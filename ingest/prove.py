@@ -15,7 +15,7 @@ from catalog.lake import ServedColumn, StagedTable
 from catalog.receipt import ProvenColumn, Reject
 from ingest.columns import choose_all, undeclared
 from ingest.evidence import AT_ONCE, Texts, sample
-from ingest.forms import blank
+from ingest.forms import says
 from ingest.table import UnsureError
 from ingest.totals import told_totals
 from ingest.typed import UNPROVEN, broken_sql, refused_sql, typed_sql
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 _GUESSES = 5
 _LEARNT = 10_000
+_FEW = 500
+"""Of so few values, what costs less than the pattern costs more to plan than it saves."""
 _PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PARQUET_VERSION V2, DICTIONARY_SIZE_LIMIT 5000"
 """Smaller and a quarter faster than the engine's own choice (docs/benchmarks.md); Spark reads it since 3.3."""
 
@@ -129,19 +131,26 @@ def _typed(
     markers: tuple[str, ...] | None,
 ) -> tuple[list[Typing], StagedTable]:
     """The typings that hold for every row, and the table that was written with them."""
-    typings = choose_all(table, declared, seen, markers)
     for _ in range(_GUESSES):
+        typings = _in_short(choose_all(table, declared, seen, markers), seen)
         staged = _pass(table, typings, stage)
         if staged is not None:
             return typings, staged
         _learn(table, typings, seen)
-        typings = choose_all(table, declared, seen, markers)
+    typings = choose_all(table, declared, seen, markers)
     # Each guess may break on what it had not seen: in the end a column that ever broke is text
     typings = [_as_text(one) if seen.get(one.column.name, Texts()).broken else one for one in typings]
     staged = _pass(table, typings, stage)
     if staged is None:
         raise ReadingError("a column changed its type between two passes over the same file")
     return typings, staged
+
+
+def _in_short(typings: list[Typing], seen: dict[str, Texts]) -> list[Typing]:
+    """The typings, where the table has few values with forms that are planned fast instead of proven fast."""
+    if not seen or not all(texts.whole and len(texts.values) <= _FEW for texts in seen.values()):
+        return typings
+    return [one if one.form is None else replace(one, form=replace(one.form, quick=None)) for one in typings]
 
 
 def _learn(table: Table, typings: list[Typing], seen: dict[str, Texts]) -> None:
@@ -260,7 +269,7 @@ def _meaning(
         # A number means it by its bounds, which the file's statistics have
         values = f"SELECT CAST(unnest([min({name}), max({name})]) AS VARCHAR) AS x FROM read_parquet({file})"  # noqa: S608
     # Whether it is blank costs more than the proof, so it is asked only where that fails
-    wrong = f"CASE WHEN {typing.semantic.proof_sql('x')} THEN false ELSE NOT {blank('x')} END"
+    wrong = f"CASE WHEN {typing.semantic.proof_sql('x')} THEN false ELSE {says('x')} END"
     broken, example = con.execute(f"SELECT count(*), any_value(x) FROM ({values}) WHERE {wrong}").fetchall()[0]  # noqa: S608
     if broken == 0:
         return typing.semantic.word, typing.why

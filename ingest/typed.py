@@ -50,10 +50,14 @@ def broken_sql(table: Table, typings: list[Typing]) -> tuple[list[int], str]:
 
 def _unproven(number: int, typing: Typing) -> str:
     """SQL: the text says something, is no marker, and the form does not prove it."""
-    says = f"NOT {forms.blank(f'r{number}')}"
-    if typing.form is None:
-        return says
-    return f"t{number} IS NULL AND {says}" + ("" if typing.marker is None else f" AND NOT {_marked(number, typing)}")
+    said = _said(number, typing)
+    return said if typing.form is None else f"t{number} IS NULL AND {said}"
+
+
+def _said(number: int, typing: Typing) -> str:
+    """SQL: the text says something, and is no marker."""
+    says = forms.says(f"r{number}")
+    return says if typing.form is None or typing.marker is None else f"{says} AND NOT {_marked(number, typing)}"
 
 
 def clean_sql(table: Table, typings: list[Typing]) -> str:
@@ -136,7 +140,7 @@ def _value(number: int, typing: Typing) -> str:
     if typing.declared:
         return f"t{number}"
     # coalesce looks at the text again only where there is no value
-    return f"coalesce(t{number}, CASE WHEN {_unproven(number, typing)} THEN error('{UNPROVEN}') END)"
+    return f"coalesce(t{number}, CASE WHEN {_said(number, typing)} THEN error('{UNPROVEN}') END)"
 
 
 def _marked(number: int, typing: Typing) -> str:
