@@ -160,7 +160,7 @@ class Places:
         self._latitude_first: int | None = None
 
     def place(self, geometries: Sequence[bytes | str | None], numbers: Sequence[int]) -> Placed:
-        """Geometries, all as WKB or all as GeoJSON, of the features with these numbers.
+        """Geometries, each as WKB or as GeoJSON, of the features with these numbers.
 
         One that lies where its system has no coordinates is not kept. Raises ReadingError as `refuse_misplaced` does,
         once it is sure.
@@ -285,7 +285,9 @@ def _read(geometries: Sequence[bytes | str | None]) -> NDArray[Any]:
     """The geometries, None where there is none or it is broken."""
     safe = [one if not isinstance(one, bytes) or is_flat(one) else b"" for one in geometries]
     given = np.array(safe, dtype=object)
-    if any(isinstance(one, str) for one in safe):
-        return np.asarray(shapely.from_geojson(given, on_invalid="ignore"))
+    texts = np.array([isinstance(one, str) for one in safe], dtype=bool)
+    found = np.full(len(safe), None, dtype=object)
+    found[texts] = shapely.from_geojson(given[texts], on_invalid="ignore")
     with np.errstate(invalid="ignore"):  # a NaN with other bits than NumPy's own warns
-        return np.asarray(shapely.from_wkb(given, on_invalid="ignore"))
+        found[~texts] = shapely.from_wkb(given[~texts], on_invalid="ignore")
+    return found

@@ -212,7 +212,11 @@ def test_texts_are_found_wherever_a_piece_ends(tmp_path, monkeypatch, chunk, sep
     with io.StringIO(content.lstrip(" ")) as file:
         assert jsonseq.count_texts(file) == 3
         file.seek(0)
-        assert [one.value for one in jsonseq.read_texts(path, file)] == [{"a": "1"}, {"b": "\x1e\n"}, ["2"]]
+        assert [one.value for one in jsonseq.read_texts(path, file, jsontext.JsonDecoder())] == [
+            {"a": "1"},
+            {"b": "\x1e\n"},
+            ["2"],
+        ]
 
 
 def test_a_row_that_breaks_its_declared_type_is_rejected_by_its_line(folder):

@@ -33,7 +33,7 @@ MAX_RECORD = 64 * 2**20
 """How many signs one record may have."""
 SHOWN = 10_000
 """How much of a rejected record is shown."""
-_ROWS, _CELLS, _SIGNS = 50_000, 2_000_000, 64 * 2**20
+_ROWS, _CELLS, _SIGNS = 50_000, 2_000_000, 16 * 2**20
 
 
 class Bare(str):
@@ -49,7 +49,7 @@ class Exponent(Bare):
 
 
 Path_: TypeAlias = "tuple[str, ...]"
-Row: TypeAlias = "dict[Path_, str | None]"
+Row: TypeAlias = "dict[Path_, str | bytes | None]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +62,10 @@ class Flat:
     rejects: list[Reject]
 
 
-def write_flat(path: Path, rows: Iterable[tuple[int, Row | Reject]], desk: Desk) -> Flat:
-    """Write all rows, each with its line or number in the file at `path`, in batches.
+def write_flat(
+    path: Path, rows: Iterable[tuple[int, Row | Reject]], desk: Desk, binary: frozenset[Path_] = frozenset()
+) -> Flat:
+    """Write all rows, each with its line or number in the file at `path`, in batches; `binary` are columns of bytes.
 
     Raises ReadingError if there is no row, or more columns than MAX_COLUMNS.
     """
@@ -90,10 +92,10 @@ def write_flat(path: Path, rows: Iterable[tuple[int, Row | Reject]], desk: Desk)
             batch.append(row)
             lines.append(line)
             if len(batch) >= _ROWS or len(batch) * len(known) >= _CELLS or signs >= _SIGNS:
-                writer, written = _flush(batch, known, writer, written, parts, desk)
+                writer, written = _flush(batch, known, binary, writer, written, parts, desk)
                 batch, signs = [], 0
         if batch:
-            writer, written = _flush(batch, known, writer, written, parts, desk)
+            writer, written = _flush(batch, known, binary, writer, written, parts, desk)
     finally:
         if writer is not None:
             writer.close()
@@ -106,19 +108,21 @@ def write_flat(path: Path, rows: Iterable[tuple[int, Row | Reject]], desk: Desk)
 def _flush(
     batch: list[Row],
     known: dict[Path_, bool],
+    binary: frozenset[Path_],
     writer: pq.ParquetWriter | None,
     written: int,
     parts: list[Path],
     desk: Desk,
 ) -> tuple[pq.ParquetWriter, int]:
     """Write the batch; into a file of its own if there are more columns than there were."""
-    schema = pa.schema([(f"c{number}", pa.string()) for number in range(len(known))])
+    kinds = [pa.binary() if key in binary else pa.string() for key in known]
+    schema = pa.schema([(f"c{number}", kind) for number, kind in enumerate(kinds)])
     if writer is None or written != len(known):
         if writer is not None:
             writer.close()
         parts.append(desk.path("records.parquet"))
         writer = pq.ParquetWriter(parts[-1], schema, compression="zstd")
-    arrays = [pa.array([row.get(key) for row in batch], pa.string()) for key in known]
+    arrays = [pa.array([row.get(key) for row in batch], kind) for key, kind in zip(known, kinds, strict=True)]
     writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
     return writer, len(known)
 

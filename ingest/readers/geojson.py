@@ -2,7 +2,7 @@
 
 Read by Python's `json`, not by GDAL: GDAL rounds long numbers, makes `true` beside 7 into 1, drops a feature's own
 `id`, and takes a file of another format for what that format says, such as a path on this machine. The features are
-counted by ijson (yajl).
+counted by ijson (yajl). Long arrays of coordinates are read apart (`coordinates.py`).
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import ijson
 from catalog.receipt import Reject
 from ingest.geometry import LONLAT, projection
 from ingest.markup import has_json_texts, text_encoding
+from ingest.readers.coordinates import Coordinates, SlimText
 from ingest.readers.geojsonfeature import KINDS, crs_of, feature_of
 from ingest.readers.jsonseq import count_texts, lenient, read_texts
-from ingest.readers.jsontext import JsonText, flaw, shown
+from ingest.readers.jsontext import JsonDecoder, JsonText, flaw, shown
 from ingest.readers.layer import Layer, layer_table
 from policies.errors import ReadingError
 
@@ -40,6 +41,14 @@ _MAX_NAME = 1000
 _MAX_MEMBERS = 50
 
 
+def _no_constant(text: str) -> None:
+    """Refuse NaN and Infinity, which Python would read."""
+    raise ValueError(f"{text} is no JSON")
+
+
+_DECODER = JSONDecoder(parse_constant=_no_constant)
+
+
 def read_geojson(path: Path, reading: Reading, desk: Desk) -> Tables:
     """The features at `path`: of a collection, one feature or geometry alone, or one a line or after each RS.
 
@@ -51,7 +60,7 @@ def read_geojson(path: Path, reading: Reading, desk: Desk) -> Tables:
 class _Utf8:
     """A text as the bytes that ijson wants."""
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: SlimText) -> None:
         self._file = file
 
     def read(self, size: int) -> bytes:
@@ -60,7 +69,8 @@ class _Utf8:
 
 def _count(path: Path, encoding: str) -> int:
     with path.open(encoding=encoding, newline="") as file:
-        return sum(1 for _ in ijson.items(_Utf8(file), "features.item", buf_size=_CHUNK))
+        text = SlimText(path, file, Coordinates(path, kept=False))
+        return sum(1 for _ in ijson.items(_Utf8(text), "features.item", buf_size=_CHUNK))
 
 
 def _open(path: Path, reading: Reading, desk: Desk) -> Table:
@@ -69,7 +79,7 @@ def _open(path: Path, reading: Reading, desk: Desk) -> Table:
         if has_json_texts(path):
             return _sequence(path, encoding, reading, desk)
         with path.open(encoding=encoding, newline="") as file:
-            members = _members(path, JsonText(path, file, JSONDecoder(parse_constant=_no_constant)))
+            members = _members(path, JsonText(path, SlimText(path, file, Coordinates(path, kept=False)), _DECODER))
         kind = members.get("type")
         if kind not in {"FeatureCollection", "Feature", *KINDS}:
             raise ReadingError(
@@ -87,10 +97,10 @@ def _open(path: Path, reading: Reading, desk: Desk) -> Table:
             boxes=_boxes(members.get("bbox")),
         )
         with path.open(encoding=encoding, newline="") as file:
-            text = JsonText(path, file)
-            if kind == "FeatureCollection":
-                return layer_table(layer, _collection(path, text, crs), desk)
-            return layer_table(layer, [feature_of(path, 1, _value(text), crs)], desk)
+            aside = Coordinates(path)
+            text = JsonText(path, SlimText(path, file, aside))
+            values = _features(text) if kind == "FeatureCollection" else iter([_value(text)])
+            return layer_table(layer, _placed(path, values, aside, crs), desk)
 
 
 def _sequence(path: Path, encoding: str, reading: Reading, desk: Desk) -> Table:
@@ -104,18 +114,38 @@ def _sequence(path: Path, encoding: str, reading: Reading, desk: Desk) -> Table:
             each="the feature on line",
         )
         file.seek(0)
-        return layer_table(layer, (_of_text(path, one) for one in read_texts(path, file)), desk)
+        return layer_table(layer, _of_texts(path, file), desk)
 
 
-def _of_text(path: Path, one: JsonLine | Reject) -> Feature | Reject:
-    if isinstance(one, Reject):
-        return one
+class _Decoder(JsonDecoder):
+    """Decodes a text without its long arrays."""
+
+    def __init__(self, aside: Coordinates) -> None:
+        super().__init__()
+        self._aside = aside
+
+    def decode(self, s: str, *_: Any) -> Any:
+        self._aside.taken.clear()
+        return super().decode(self._aside.slim(s, whole=True)[0])
+
+
+def _of_texts(path: Path, file: TextIO) -> Iterator[Feature | Reject]:
+    aside = Coordinates(path)
+    for one in read_texts(path, file, _Decoder(aside)):
+        yield one if isinstance(one, Reject) else _of_text(path, one, aside)
+
+
+def _of_text(path: Path, one: JsonLine, aside: Coordinates) -> Feature | Reject:
     why = flaw(one.value, one.raw, one.doubled)
     if why is None and isinstance(one.value, dict) and "features" in one.value:
         why = "a collection of features stands among features"
+    try:
+        drawn = aside.drawn(one.value)
+    except ValueError as error:
+        why = f"no JSON: {error}"[:300]
     if why is not None:
         return Reject(line=one.line, reason=why, text=shown(one.raw))
-    return feature_of(path, one.line, one.value, LONLAT)
+    return feature_of(path, one.line, one.value, LONLAT, drawn)
 
 
 @contextmanager
@@ -156,13 +186,18 @@ def _beside(members: Mapping[str, Any]) -> dict[str, str]:
     return {key[:_MAX_NAME]: str(value)[:_MAX_NAME] for key, value in said.items()}
 
 
-def _collection(path: Path, text: JsonText, crs: str) -> Iterator[Feature | Reject]:
+def _features(text: JsonText) -> Iterator[Any]:
     for key in _keys(text):
         if key == "features":
-            for number, feature in enumerate(_list(text), start=1):
-                yield feature_of(path, number, feature, crs)
+            yield from _list(text)
         else:
             text.value()
+
+
+def _placed(path: Path, values: Iterator[Any], aside: Coordinates, crs: str) -> Iterator[Feature | Reject]:
+    for number, value in enumerate(values, start=1):
+        drawn = aside.drawn(value)
+        yield feature_of(path, number, value, crs, drawn)
 
 
 def _keys(text: JsonText) -> Iterator[str]:
@@ -198,11 +233,6 @@ def _value(text: JsonText) -> Any:
     if why is not None:
         raise ValueError(why)
     return value
-
-
-def _no_constant(text: str) -> None:
-    """Refuse NaN and Infinity, which Python would read."""
-    raise ValueError(f"{text} is no JSON")
 
 
 def _boxes(bbox: Any) -> dict[str, Box]:

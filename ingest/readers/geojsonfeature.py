@@ -46,10 +46,11 @@ def crs_of(path: Path, crs: Any) -> str:
     return name if found is None else f"{found['authority']}:{found['code']}"
 
 
-def feature_of(path: Path, number: int, feature: Any, crs: str) -> Feature | Reject:
+def feature_of(path: Path, number: int, feature: Any, crs: str, drawn: bytes | None = None) -> Feature | Reject:
     """The feature, or geometry, in a file whose other coordinates are in `crs`; a reject where it cannot be kept.
 
-    Raises ReadingError for a name that none has.
+    `drawn` is its geometry where that was read apart, and a text stands for its coordinates. Raises ReadingError for a
+    name that none has.
     """
     if isinstance(feature, dict) and feature.get("type") in KINDS:
         feature = {"type": "Feature", "properties": None, "geometry": feature}
@@ -79,7 +80,7 @@ def feature_of(path: Path, number: int, feature: Any, crs: str) -> Feature | Rej
         return Feature(
             number,
             {key: _written(value) for key, value in properties.items()},
-            None if geometry is None else json_text(geometry),
+            None if geometry is None else json_text(geometry) if drawn is None else drawn,
             {key: _written(value) for key, value in feature.items() if key not in _BESIDE},
         )
     return Reject(line=number, reason=reason, text=str(_written(feature))[:SHOWN])

@@ -16,7 +16,7 @@ from ingest.markup import text_encoding
 from ingest.readers.flat import SHOWN, Bare, Flat, Row, json_text, write_flat
 from ingest.readers.jsonlists import RecordList, chosen_list, lists_in
 from ingest.readers.jsonseq import count_texts, lenient, read_texts
-from ingest.readers.jsontext import JsonText, flaw, shown
+from ingest.readers.jsontext import JsonDecoder, JsonText, flaw, shown
 from ingest.table import Table
 from policies.errors import ReadingError
 from policies.wording import count_of
@@ -56,7 +56,7 @@ def _open_lines(path: Path, reading: Reading, desk: Desk) -> Table:
     with _told(path, encoding), path.open(encoding=encoding, newline="", errors=lenient(encoding)) as file:
         rows_in = count_texts(file)
         file.seek(0)
-        flat = write_flat(path, _lines(read_texts(path, file)), desk)
+        flat = write_flat(path, _lines(read_texts(path, file, JsonDecoder())), desk)
     return _table(flat, "ndjson", rows_in, {"encoding": encoding}, desk)
 
 

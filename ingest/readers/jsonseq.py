@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from catalog.receipt import Reject
 from ingest.readers.flat import MAX_RECORD
-from ingest.readers.jsontext import JsonDecoder, refuse_large, shown
+from ingest.readers.jsontext import refuse_large, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from ingest.readers.jsontext import JsonDecoder
 
 RS = "\x1e"
 _CHUNK = 1 << 20
@@ -44,9 +46,8 @@ def count_texts(file: TextIO) -> int:
     return count
 
 
-def read_texts(path: Path, file: TextIO) -> Iterator[JsonLine | Reject]:
+def read_texts(path: Path, file: TextIO, decoder: JsonDecoder) -> Iterator[JsonLine | Reject]:
     """Each text, or a reject where it is no JSON. Raises ReadingError for one larger than a record may be."""
-    decoder = JsonDecoder()
     for line, raw in _texts(path, file):
         decoder.doubled.clear()
         try:

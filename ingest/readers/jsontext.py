@@ -12,6 +12,8 @@ from policies.errors import ReadingError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ingest.readers.coordinates import SlimText
+
 _CHUNK = 1 << 20
 MAX_VALUES = 8_000_000
 """How many values one record may have: each takes some 100 bytes, however few signs it has."""
@@ -70,7 +72,7 @@ def shown(raw: str) -> str:
 class JsonText:
     """A document, and how far it was walked through. Every step raises ValueError where the document is broken."""
 
-    def __init__(self, path: Path, file: TextIO, decoder: json.JSONDecoder | None = None) -> None:
+    def __init__(self, path: Path, file: TextIO | SlimText, decoder: json.JSONDecoder | None = None) -> None:
         """Walk through `file`, the text of the file at `path`, from where it stands; `decoder` None: as written."""
         self._path, self._file = path, file
         self._buffer, self._at, self._ended = "", 0, False

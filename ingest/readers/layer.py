@@ -100,7 +100,7 @@ def layer_table(layer: Layer, features: Features, desk: Desk) -> Table:
     """The table of the features; their lines are their numbers. Raises ReadingError as `Places` and `write_flat` do."""
     places = Places(layer.path, layer.system, layer.rows_in, {**desk.territory, **layer.boxes}, layer.each)
     keys: dict[Path_, None] = {}
-    flat = write_flat(layer.path, _rows(layer, features, places, keys), desk)
+    flat = write_flat(layer.path, _rows(layer, features, places, keys), desk, frozenset({_GEOMETRY}))
     columns, source = _columns(layer, flat, list(keys), points=places.all_points)
     return Table(
         con=desk.con,
@@ -132,7 +132,7 @@ def _rows(
                 _refuse_contradiction(layer, one, point)
             row: Row = {("feature", name): value for name, value in one.members.items()}
             row |= {(name,): value for name, value in one.values.items()}
-            row[_GEOMETRY] = None if wkb is None else wkb.hex()
+            row[_GEOMETRY] = wkb
             row[_LONGITUDE], row[_LATITUDE] = (None, None) if point is None else map(repr, point)
             keys.update(dict.fromkeys(row))
             yield one.number, row
@@ -198,7 +198,7 @@ def _columns(layer: Layer, flat: Flat, written: list[Path_], *, points: bool) ->
     for name, title, key in zip(lake_names(titles), titles, [*keys, *added], strict=True):
         raw, native = quoted(before[key].name), layer.natives.get(title) if len(key) == 1 else None
         if key == _GEOMETRY:
-            native, raw = "GEOMETRY", f"unhex({raw})"
+            native = "GEOMETRY"
         elif key in _OWN:
             native, raw = "DOUBLE", f"CAST({raw} AS DOUBLE)"
         elif native not in {None, "VARCHAR"}:
