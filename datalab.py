@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 
     from catalog.lab import Lab
 
-_ROOMS = ("ingest", "catalog", "sandbox")
+_MODULES = ("ingest.convertcli", "ingest.cli", "catalog.cli", "sandbox.cli")
+"""Where the commands are, in the order in which one is looked for."""
 
 
 class _Rooms(TyperGroup):
-    """The commands of every room, each loaded when it is asked for: the libraries of all take longer than most work."""
+    """The commands of all rooms, each loaded when it is asked for: the libraries of all take longer than most work."""
 
     def list_commands(self, ctx: Context) -> list[str]:
-        return [name for room in _ROOMS for name in _commands(room).list_commands(ctx)]
+        return [name for module in _MODULES for name in _commands(module).list_commands(ctx)]
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
-        found = (_commands(room).get_command(ctx, cmd_name) for room in _ROOMS)
+        found = (_commands(module).get_command(ctx, cmd_name) for module in _MODULES)
         return next((command for command in found if command is not None), None)
 
 
-def _commands(room: str) -> TyperGroup:
-    """A room's commands; those of `sandbox` stand together under its name."""
+def _commands(module: str) -> TyperGroup:
+    """The commands of a module; those of `sandbox` stand together under its name."""
     mounted = typer.Typer()
-    app = import_module(f"{room}.cli").app
-    mounted.add_typer(app, name=room if room == "sandbox" else None)
+    mounted.add_typer(import_module(module).app, name="sandbox" if module == "sandbox.cli" else None)
     return typer.main.get_group(mounted)
 
 
