@@ -42,7 +42,7 @@ def differences(before: Shape, after: Shape, *, max_drop: float | None, types: b
     """Each difference in a sentence: columns gone, new, renamed or retyped, and rows down by more than `max_drop`.
 
     `max_drop` None: the rows are not compared; `types` False: neither are the columns' types. A type that is
-    only `widened`, and a column's first markers in one beside it, are no difference: no value is another.
+    only wider, and a column's first markers in one beside it, are no difference: no value is another.
     """
     said = _renamed_gone_new(before, after)
     if types:
@@ -53,9 +53,10 @@ def differences(before: Shape, after: Shape, *, max_drop: float | None, types: b
     return tuple(said)
 
 
-def widened(before: Shape, after: Shape) -> tuple[str, ...]:
-    """Each column whose new type holds every number that it had, in a sentence."""
-    return tuple(_changed(after, *one) for one in _retyped(before, after) if _wider(before, *one))
+def retyped(before: Shape, after: Shape, *, only_wider: bool) -> tuple[str, ...]:
+    """Each column that has another type, or `only_wider` if that holds every number that it had, in a sentence."""
+    changes = _retyped(before, after)
+    return tuple(_changed(after, *one) for one in changes if not only_wider or _wider(before, *one))
 
 
 def _retyped(before: Shape, after: Shape) -> Iterator[tuple[str, str, str]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ingest import again, held
 from ingest.before import receipt_of
 from ingest.commit import write_rejects
-from ingest.differences import Shape, differences, widened
+from ingest.differences import Shape, differences, retyped
 from ingest.held import Held
 from ingest.outcome import Outcome, counted
 from ingest.parts import hashed
@@ -130,7 +130,7 @@ def compared(visit: Visit, made: Made) -> tuple[tuple[str, ...], Made]:
     # Who changed how the bytes are read has changed the types on purpose
     types = receipt is None or receipt.reading == visit.reading
     reasons = differences(before, after, max_drop=visit.max_drop, types=types)
-    notes = widened(before, after)
+    notes = retyped(before, after, only_wider=types)
     if visit.resource.mode == "append":
         twice, few = again.standing(before, after, visit.job.workshop.spill)
         reasons += (*again.corrected(visit.files, _names_before(visit)), *twice)

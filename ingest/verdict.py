@@ -128,6 +128,9 @@ def _accept(job: Job, name: str, before: Before, by: str, why: str) -> Outcome:
         rejects=pq.read_table(rejects),
         receipt=one.receipt.model_copy(update={"accepted": accepted}),
     )
-    receipt, editions = commit(job, name, before, made)
+    try:
+        receipt, editions = commit(job, name, before, made)
+    except DocumentError as error:
+        raise DocumentError(f"{error}\nit still waits: change the policy, then accept again, or refuse it") from None
     held.drop(folder)
     return counted(receipt, "ingested", editions)

@@ -406,6 +406,24 @@ def test_a_new_title_in_the_descriptor_does_not_hinder_accepting(jeu):
     assert let_in(jeu).status == "ingested"
 
 
+def test_a_type_that_another_reading_changed_is_noted(folder):
+    folder.bring("n;m\n1 000;a\n2 000;b\n")
+    outcome = refresh(folder, "n;m\n1 000;a\n2 000;b\n", columns={"n": {"type": "text"}})
+    assert (outcome.status, outcome.notes) == ("ingested", ("the column 'n' was integer and is text (declared text)",))
+    assert refresh(folder, "n;m\n1 000;a\n3 000;b\n", columns={"n": {"type": "text"}}).notes == ()
+
+
+def test_what_a_policy_hinders_from_being_accepted_waits_until_the_policy_is_changed(jeu):
+    jeu.grant("jeu", {"open": {"t": {"keep": ["nom"]}}})
+    run(jeu)
+    refresh(jeu, FIRST.replace("nom", "name"))
+    outcome = let_in(jeu)
+    assert "policies/jeu.yaml: edition 'open', resource 't': unknown column 'nom'" in outcome.error
+    assert "change the policy, then accept again" in outcome.error
+    jeu.grant("jeu", {"open": {"t": {"keep": ["name"]}}})
+    assert let_in(jeu).editions == ("open",)
+
+
 def test_a_share_that_is_changed_judges_what_is_held_again(jeu):
     few = "rang;nom;montant\n1;a;1,50\n"
     assert refresh(jeu, few).status == "held"
