@@ -127,9 +127,7 @@ class _Pass:
             self._total = page.total
             return
         if page.total != self._total:
-            raise ChangedError(
-                f"the records were counted as {self._total}, and as {page.total} at page {number}"
-            )
+            raise ChangedError(f"the records were counted as {self._total}, and as {page.total} at page {number}")
         if page.head != last.head:
             raise ChangedError(f"page {number} is of another kind than the first: {page.head[:200]!r}")
         if list(page.records) == list(last.records):
