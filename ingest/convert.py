@@ -22,7 +22,8 @@ from ingest.desk import open_desk
 from ingest.evidence import AT_ONCE
 from ingest.formats import tables_in
 from ingest.outcome import broken_off
-from ingest.prove import copy_sql, prove
+from ingest.parquetfile import write_parquet
+from ingest.prove import prove
 from ingest.sources import fetched_file, stamp_of
 from ingest.table import only
 from ingest.typed import clean_sql
@@ -148,7 +149,8 @@ def _table(
         _write_csv(proven, clean, desk)
     elif any(column.type == GEOMETRY for column in proven.served):
         plain, parquet = parquet, desk.path("geo.parquet")
-        desk.con.execute(copy_sql(parquet_select(proven.served, [plain]), parquet))
+        rows = parquet_select(proven.served, [plain])
+        write_parquet(desk.con, rows, parquet, row_bytes=proven.row_bytes)
     receipt = _receipt(fetched, proven, time.monotonic() - start)
     told = desk.path("receipt.json")
     told.write_text(json.dumps(receipt, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
@@ -169,7 +171,7 @@ def _write_csv(proven: Proven, path: Path, desk: Desk) -> None:
     parts = [typings[start : start + AT_ONCE] for start in range(0, len(typings), AT_ONCE)]
     texts = [f"SELECT CAST(COLUMNS(*) AS VARCHAR) FROM ({clean_sql(table, some)})" for some in parts]  # noqa: S608
     wide = desk.path("wide.parquet")
-    write_beside(desk.con, texts, wide, copy_sql)
+    write_beside(desk.con, texts, wide)
     with pq.ParquetFile(wide) as file, CSVWriter(path, file.schema_arrow) as writer:
         for batch in file.iter_batches():
             writer.write_batch(batch)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from catalog.lake import ServedColumn, StagedTable
-from ingest.prove import copy_sql
+from ingest.parquetfile import write_parquet
 from policies.editions import PSEUDONYM, definition, edition_sql, fingerprint, literal, pseudonymiser
 from policies.errors import DocumentError
 
@@ -108,7 +108,7 @@ def _stage(
             if len(con.extract_statements(statement)) != 1:
                 raise DocumentError(f"{place}: 'where' must be one condition")
             described.extend((row[0], row[1]) for row in con.execute(f"DESCRIBE {statement}").fetchall())
-            con.execute(copy_sql(statement, path))
+            write_parquet(con, statement, path)
 
     try:
         staged = lake.stage(raw.dataset, edition, raw.resource, write)

@@ -10,8 +10,8 @@ import duckdb
 from catalog.receipt import Reject
 from ingest.bounds import Bound
 from ingest.columns import meaning
+from ingest.parquetfile import write_parquet
 from ingest.parts import files_of, with_files
-from ingest.prove import copy_sql
 from ingest.totals import told_totals
 from ingest.typed import refused_sql
 from ingest.typings import Declared
@@ -179,7 +179,7 @@ def _without(proven: Proven, stage: Stage) -> StagedTable:
         f"SELECT * EXCLUDE (file_row_number) FROM {_numbered(proven)} "  # noqa: S608
         "WHERE file_row_number NOT IN (SELECT number FROM left_out)"
     )
-    return stage(lambda path: proven.table.con.execute(copy_sql(statement, path)))
+    return stage(lambda path: write_parquet(proven.table.con, statement, path, row_bytes=proven.row_bytes))
 
 
 def source_numbers(kept: Sequence[int], refused: Sequence[int]) -> list[int]:

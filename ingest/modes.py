@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from catalog.lake import ServedColumn
-from ingest.prove import copy_sql
+from ingest.parquetfile import write_parquet
 from policies.editions import literal, quoted
 from policies.errors import ReadingError
 
@@ -69,7 +69,7 @@ def join(old: Side, new: Side, *, key: tuple[str, ...], stage: Stage, spill: Pat
                 left = f"SELECT * FROM {old.source} o WHERE NOT {same}"  # noqa: S608
                 (replaced,) = con.execute(f"SELECT count(*) FROM {old.source} o WHERE {same}").fetchall()[0]  # noqa: S608
             statement = f"{left} UNION ALL BY NAME SELECT * FROM {new.source}"  # noqa: S608
-            staged = stage(lambda path: con.execute(copy_sql(statement, path)))
+            staged = stage(lambda path: write_parquet(con, statement, path))
         except duckdb.Error as error:
             raise ReadingError(f"the rows before and the new ones are no one table: {_first(error)}") from None
     expected = old.rows + new.rows - replaced

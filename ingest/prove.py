@@ -16,6 +16,7 @@ from catalog.receipt import ProvenColumn, Reject
 from ingest.columns import choose_all, undeclared
 from ingest.evidence import AT_ONCE, Texts, sample
 from ingest.forms import says
+from ingest.parquetfile import write_parquet
 from ingest.table import UnsureError
 from ingest.totals import told_totals
 from ingest.typed import UNPROVEN, broken_sql, refused_sql, typed_sql
@@ -39,8 +40,6 @@ _GUESSES = 5
 _LEARNT = 10_000
 _FEW = 500
 """Of so few values, what costs less than the pattern costs more to plan than it saves."""
-_PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PARQUET_VERSION V2, DICTIONARY_SIZE_LIMIT 5000"
-"""Smaller and a quarter faster than the engine's own choice (docs/benchmarks.md); Spark reads it since 3.3."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +56,11 @@ class Proven:
     format: str
     dialect: dict[str, str | int | None]
     notes: tuple[str, ...] = ()
+
+    @property
+    def row_bytes(self) -> float:
+        """How many bytes of geometry a row has, on average: for who writes the rows again."""
+        return _row_bytes(self.table, self.typings)
 
 
 def prove(
@@ -115,12 +119,22 @@ def _pass(table: Table, typings: list[Typing], stage: Stage) -> StagedTable | No
         statements.append(rest if beside else typed)
     try:
         if len(statements) > 1:
-            return stage(lambda path: write_beside(table.con, statements, path, copy_sql))
-        return stage(lambda path: table.con.execute(copy_sql(statements[0], path)))
+            return stage(lambda path: write_beside(table.con, statements, path))
+        size = _row_bytes(table, typings)
+        return stage(lambda path: write_parquet(table.con, statements[0], path, row_bytes=size))
     except duckdb.InvalidInputException as error:
         if UNPROVEN in str(error):
             return None
         raise
+
+
+def _row_bytes(table: Table, typings: list[Typing]) -> float:
+    """How many bytes of geometry a row has, on average."""
+    shapes = [quoted(typing.column.name) for typing in typings if typing.sql_type == "GEOMETRY"]
+    if not shapes:
+        return 0
+    size = " + ".join(f"coalesce(octet_length({shape}), 0)" for shape in shapes)
+    return float(table.con.execute(f"SELECT avg({size}) FROM {table.source}").fetchall()[0][0] or 0)  # noqa: S608
 
 
 def _typed(
@@ -179,11 +193,6 @@ def _in_turn(table: Table, typings: list[Typing]) -> Iterator[tuple[str, str]]:
 
 def _as_text(typing: Typing) -> Typing:
     return replace(typing, form=None, marker=None, semantic=None, empty=False, why="no type fits every value")
-
-
-def copy_sql(statement: str, path: Path) -> str:
-    """The rows of `statement`, in their order, into a Parquet file."""
-    return f"COPY ({statement}) TO {literal(path)} ({_PARQUET}, USE_TMP_FILE false)"
 
 
 def _refused(table: Table, typings: list[Typing], most: int) -> list[Reject]:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ingest.parquetfile import write_parquet
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import duckdb
 
@@ -22,10 +23,8 @@ _CELLS = 10_000_000
 """A row group has no more."""
 
 
-def write_beside(
-    con: duckdb.DuckDBPyConnection, statements: Sequence[str], path: Path, copy: Callable[[str, Path], str]
-) -> None:
-    """Write the columns of all statements, whose rows are the same, into one Parquet file; `copy` is SQL that writes.
+def write_beside(con: duckdb.DuckDBPyConnection, statements: Sequence[str], path: Path) -> None:
+    """Write the columns of all statements, whose rows are the same, into one Parquet file.
 
     Raises ReadingError if they give unlike numbers of rows.
     """
@@ -33,7 +32,7 @@ def write_beside(
     with tempfile.TemporaryDirectory(dir=Path(spill).parent) as folder:
         parts = [Path(folder) / f"{number}.parquet" for number in range(len(statements))]
         for statement, part in zip(statements, parts, strict=True):
-            con.execute(copy(statement, part))
+            write_parquet(con, statement, part)
         files = [pq.ParquetFile(part) for part in parts]
         schema = pa.schema([field for file in files for field in file.schema_arrow])
         if len({file.metadata.num_rows for file in files}) != 1:

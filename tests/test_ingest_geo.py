@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 
+import pyarrow.parquet as pq
 import pytest
+
+from catalog.model import Reading
+from ingest.convert import convert
+from ingest.settings import IngestSettings
 
 POINT = '{"type": "Point", "coordinates": [0.1, 49.5]}'
 
@@ -360,3 +366,15 @@ def test_features_with_large_geometries_are_placed_a_few_at_a_time(folder, monke
     monkeypatch.setattr("ingest.readers.layer._SIGNS", 100)
     bring(folder, collection(*(feature(f'{{"n": {number}}}') for number in range(40))))
     assert folder.rows(columns="n") == [(number,) for number in range(40)]
+
+
+def test_long_outlines_are_written_in_groups_of_few_rows_that_fit_in_the_memory(tmp_path):
+    line = [[round(math.sin(turn / 500), 6), round(48 + turn / 40_000, 6)] for turn in range(40_000)]
+    shape = json.dumps({"type": "LineString", "coordinates": line})
+    features = ", ".join(f'{{"type": "Feature", "properties": {{"n": {n}}}, "geometry": {shape}}}' for n in range(60))
+    (tmp_path / "x.geojson").write_text(f'{{"type": "FeatureCollection", "features": [{features}]}}', encoding="utf-8")
+    (done,) = convert([tmp_path / "x.geojson"], tmp_path / "out", "parquet", Reading(), IngestSettings(memory_mb=200))
+    assert (done.error, done.rows) == (None, 60)
+    with pq.ParquetFile(tmp_path / "out/x.parquet") as file:
+        assert max(file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)) < 60
+        assert file.read(["n"]).column(0).to_pylist() == list(range(60))
