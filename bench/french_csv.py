@@ -155,6 +155,7 @@ if __name__ == "__main__":
     parser.add_argument("--rows", type=int, action="append", default=[])
     parser.add_argument("--small", type=int, default=0)
     asked = parser.parse_args()
+    asked.folder.mkdir(parents=True, exist_ok=True)
     for size in asked.rows:
         write_large(asked.folder, size)
     if asked.small:

@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.french_csv import ROWS_PER_GB, file_name
-from bench.ingest_report import Entry, Size, Small, section
+from bench.ingest_report import Entry, Machine, Size, Small, section
 from bench.measure import REPOSITORY, Failure, Run, measure
 from bench.right import written
 
@@ -78,7 +79,7 @@ SMALL = tuple(one for one in LARGE if one.key in {"ours", "polars", "pandas"})
 
 def main() -> None:
     """Make the files, measure, and write the section."""
-    asked, load = _arguments(), os.getloadavg()[0]
+    asked, before = _arguments(), Machine(load=os.getloadavg()[0], squares=_squares())
     chosen = [one for one in LARGE if asked.only is None or one.key in asked.only]
     page = asked.report.read_text(encoding="utf-8")
     if len(_MARKED.findall(page)) != 1:
@@ -89,7 +90,7 @@ def main() -> None:
             mine = [one for one in chosen if number == 0 or one.ours or one.key == "bare"]
             sizes.append(_large(data, gb, mine, asked.runs))
         small = _small(data, asked.small, [one for one in SMALL if one in chosen and asked.small > 0], asked.runs)
-    text = section(sizes, small, asked.runs, load, _versions())
+    text = section(sizes, small, asked.runs, before, _versions())
     asked.report.write_text(_MARKED.sub(lambda marks: marks[1] + text + marks[2], page), encoding="utf-8")
     print(text)
 
@@ -149,6 +150,12 @@ def _verdicts(out: Path, rows: int, kind: str) -> dict[str, str]:
     command = [sys.executable, "-m", "bench.right", str(out), str(rows), *signs]
     found: dict[str, str] = json.loads(subprocess.check_output(command, cwd=REPOSITORY))
     return found
+
+
+def _squares() -> float:
+    start = time.process_time()
+    sum(number * number for number in range(10_000_000))
+    return time.process_time() - start
 
 
 def _versions() -> dict[str, str]:

@@ -56,6 +56,14 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Machine:
+    """Its load, and the seconds of CPU in which Python adds up ten million squares: how fast it is that day."""
+
+    load: float
+    squares: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Size:
     """All contenders on one large file; `gb` is the size of the UTF-8 one."""
 
@@ -80,13 +88,13 @@ class Small:
     entries: dict[str, Entry]
 
 
-def section(sizes: list[Size], small: Small, runs: int, load: float, versions: dict[str, str]) -> str:
-    """The section for docs/benchmarks.md; `load` is that of the machine before."""
+def section(sizes: list[Size], small: Small, runs: int, before: Machine, versions: dict[str, str]) -> str:
+    """The section for docs/benchmarks.md; `before` is what was seen of the machine."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     packages = ", ".join(f"{name} {version}" for name, version in versions.items())
     lines = [
         f"{runs} rounds; {os.cpu_count()} cores, {memory:.0f} GB, Python {platform.python_version()}, {packages}.",
-        f"Median (least to most). Load of the machine before: {load:.1f}.",
+        f"Median (least to most); load before {before.load:.1f}, ten million squares in Python {before.squares:.1f} s.",
     ]
     for size in sizes:
         lines += ["", f"**{size.gb:.2f} GB, {size.rows} rows, 12 columns**", "", *_table(size)]
