@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ingest.sources import Fetched
     from ingest.table import Table
 
-READER = 5
+READER = 6
 """Raised when the same bytes would be read otherwise than before, so that they are read again."""
 
 
