@@ -26,7 +26,8 @@ def corrected(files: Iterable[ReadFile], before: Mapping[str, set[str]]) -> tupl
     """
     return tuple(
         f"the file {file.name!r} was added before and has other bytes now: its rows would stand beside those it had; "
-        "to replace them, ingest once with 'mode: snapshot', or give the rows a key and use 'mode: merge'"
+        "to replace them, ingest once with 'mode: snapshot' while all files lie there, or give the rows a key and use "
+        "'mode: merge'"
         for file in files
         if file.name in before and file.sha256 not in before[file.name]
     )
