@@ -194,21 +194,22 @@ def _agent(out: _Triples, name: str, siren: str | None, url: str | None) -> URIR
 
 
 def _place(out: _Triples, node: URIRef, entry: Entry) -> None:
-    """The territory, as a box.
+    """The territory: its box, and its shape where the lab knows it.
 
     data.gouv.fr's harvester takes any WKT literal on the place itself, and the official shapes want `locn:geometry`
-    to be a node: so the literal is the box, and the geometry a node that says the same.
+    to be a node: so the literal is the box, and the geometry a node that says the shape.
     """
-    spatial, page = entry.dataset.spatial, out.page(entry)
-    west, south, east, north = spatial.bbox
+    covered, page = entry.place, out.page(entry)
+    place = out.point(node, DCTERMS.spatial, f"{page}#place-covered", DCTERMS.Location)
+    out.say(place, SKOS.prefLabel, Literal(covered.name))
+    if covered.bbox is None or covered.wkt is None:
+        return
+    west, south, east, north = covered.bbox
     corners = ((west, south), (east, south), (east, north), (west, north), (west, south))
     ring = ", ".join(f"{x:.10g} {y:.10g}" for x, y in corners)
-    box = Literal(f"POLYGON(({ring}))", datatype=GEO.wktLiteral)
-    place = out.point(node, DCTERMS.spatial, f"{page}#place-covered", DCTERMS.Location)
-    out.say(place, SKOS.prefLabel, Literal(spatial.name))
-    out.say(place, DCAT.bbox, box)
+    out.say(place, DCAT.bbox, Literal(f"POLYGON(({ring}))", datatype=GEO.wktLiteral))
     shape = out.point(place, LOCN.geometry, f"{page}#place-geometry", LOCN.Geometry)
-    out.say(shape, GEO.asWKT, box)
+    out.say(shape, GEO.asWKT, Literal(covered.wkt, datatype=GEO.wktLiteral))
 
 
 def _period(out: _Triples, node: URIRef, entry: Entry) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from catalog.settings import CatalogSettings
+from catalog.territory import Territories
 from policies.errors import DatalabError
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from catalog.lab import Lab
     from catalog.lake import Current, Served
     from catalog.model import Dataset, Resource
+    from catalog.territory import Place
 
 EVERYONE = frozenset({"everyone"})
 """The principals of somebody who has not said who they are."""
@@ -24,12 +27,13 @@ EVERYONE = frozenset({"everyone"})
 
 @dataclass(frozen=True)
 class Entry:
-    """One edition of one dataset: its descriptor, and the snapshots it serves."""
+    """One edition of one dataset: its descriptor, where the data lie, and the snapshots it serves."""
 
     slug: str
     dataset: Dataset
     edition: str
     current: Current
+    place: Place
 
     @property
     def resources(self) -> dict[str, tuple[Resource, Served]]:
@@ -60,9 +64,17 @@ def entries(
             described[slug] = lab.dataset(slug)
         except DatalabError as error:
             left_out(error)
-    shown = (
-        Entry(granted.dataset, described[granted.dataset], granted.edition, granted.current)
-        for granted in lab.granted(principals, left_out=left_out)
-        if granted.dataset in described
-    )
+    granted = lab.granted(principals, left_out=left_out)
+    territories = Territories(lab, granted, lab.section("catalog", CatalogSettings).territories)
+    shown = []
+    for one in granted:
+        if one.dataset not in described:
+            continue
+        dataset = described[one.dataset]
+        try:
+            place = territories.place(dataset.spatial)
+        except DatalabError as error:
+            left_out(error)
+            continue
+        shown.append(Entry(one.dataset, dataset, one.edition, one.current, place))
     return tuple(entry for entry in shown if entry.resources)

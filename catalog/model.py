@@ -15,12 +15,23 @@ from pydantic import (
     model_validator,
 )
 
+from catalog.metadata import (
+    Contact,
+    Hvd,
+    Language,
+    LegalBasis,
+    Publisher,
+    Sensitivity,
+    Spatial,
+    Temporal,
+    Text,
+    Upstream,
+    among,
+)
 from catalog.sources import Source
 from catalog.vocabulary import FREQUENCIES, LICENCES, THEMES
-from policies.document import Model, suggest
+from policies.document import Model
 
-Lang = Literal["fr", "en"]
-Text = Annotated[dict[Lang, Annotated[str, StringConstraints(min_length=1)]], Field(min_length=1)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Format = Literal[
     "csv",
@@ -78,11 +89,6 @@ RESERVED = frozenset({"main", "temp", "system", "information_schema", "pg_catalo
 """Names that DuckDB keeps for its own schemas, so no dataset may have them."""
 
 
-def said(text: dict[Lang, str], lang: Lang = "fr") -> str:
-    """The text in `lang`, or in the language there is."""
-    return text.get(lang) or next(iter(text.values()))
-
-
 def _schedule(text: str) -> str:
     cron = REFRESHES.get(text, text)
     expected = f"expected {', '.join(REFRESHES)}, or five fields as in cron: minute hour day month weekday"
@@ -99,35 +105,6 @@ def _schedule(text: str) -> str:
 
 Refresh = Annotated[str, AfterValidator(_schedule)]
 """When the source is asked again: a word of REFRESHES, or a cron expression, in the lab's time zone."""
-
-
-class Publisher(Model):
-    """Who answers for the data."""
-
-    name: str
-    siren: Annotated[str, StringConstraints(pattern=r"^[0-9]{9}$")] | None = None
-    url: HttpUrl | None = None
-
-
-class Contact(Model):
-    """Whom to ask."""
-
-    name: str
-    email: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
-
-
-class Temporal(Model):
-    """The period the data speak of; either end may be open."""
-
-    start: dt.date | None = None
-    end: dt.date | None = None
-
-
-class Spatial(Model):
-    """The territory the data cover: its name, and a bounding box in degrees (west, south, east, north)."""
-
-    name: str
-    bbox: tuple[float, float, float, float]
 
 
 class Reading(Model):
@@ -205,14 +182,18 @@ class Resource(Model):
 
 
 class Dataset(Model):
-    """What `datasets/<slug>.yaml` says: metadata, and one or more resources."""
+    """What `datasets/<slug>.yaml` says: metadata, and one or more resources.
+
+    `hvd` are categories of high-value datasets. `provenance` tells how the data came to be. `harvested` says where the
+    descriptor was taken from.
+    """
 
     title: Text
     description: Text
     publisher: Publisher
     contact: Contact
     themes: tuple[str, ...] = Field(min_length=1)
-    keywords: dict[Lang, tuple[str, ...]]
+    keywords: dict[Language, tuple[str, ...]]
     licence: str
     licence_note: str | None = None
     frequency: str
@@ -220,6 +201,11 @@ class Dataset(Model):
     temporal: Temporal | None = None
     issued: dt.date
     landing_page: HttpUrl | None = None
+    hvd: tuple[Hvd, ...] = ()
+    legal_basis: tuple[LegalBasis, ...] = ()
+    provenance: Text | None = None
+    sensitivity: Sensitivity = "public"
+    harvested: Upstream | None = None
     refresh: Refresh | None = None
     resources: dict[Slug, Resource] = Field(min_length=1)
 
@@ -227,18 +213,18 @@ class Dataset(Model):
     @classmethod
     def _known_themes(cls, themes: tuple[str, ...]) -> tuple[str, ...]:
         for theme in themes:
-            _among(theme, list(THEMES), "theme")
+            among(theme, list(THEMES), "theme")
         return themes
 
     @field_validator("licence")
     @classmethod
     def _known_licence(cls, licence: str) -> str:
-        return _among(licence, list(LICENCES), "licence")
+        return among(licence, list(LICENCES), "licence")
 
     @field_validator("frequency")
     @classmethod
     def _known_frequency(cls, frequency: str) -> str:
-        return _among(frequency, list(FREQUENCIES), "frequency")
+        return among(frequency, list(FREQUENCIES), "frequency")
 
     @field_validator("resources")
     @classmethod
@@ -248,10 +234,3 @@ class Dataset(Model):
                 message = f"resource {name!r}: names that end in '_rejects' are kept for rejected rows"
                 raise ValueError(message)
         return resources
-
-
-def _among(word: str, known: list[str], kind: str) -> str:
-    if word not in known:
-        message = f"unknown {kind} {word!r}; {suggest(word, known)}"
-        raise ValueError(message)
-    return word

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, HttpUrl, StringConstraints
 
+from catalog.metadata import Level
 from policies.document import Model
 
 
@@ -17,6 +18,11 @@ class CatalogSettings(Model):
     url: HttpUrl = HttpUrl("http://127.0.0.1:8420/")
     publisher: str = "DataLab"
     port: int = Field(8420, ge=0, le=65535)
+    territories: dict[
+        Level,
+        Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\.[^.]+$")],
+    ] = {}
+    """Which tables have the contours of INSEE codes: `dataset.resource.column`, by level."""
 
 
 class CkanSettings(Model):

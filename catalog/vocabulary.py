@@ -1,7 +1,8 @@
 """The controlled words a descriptor may use, with their labels and the URIs that DCAT-AP 3 expects.
 
-Themes: EU Publications Office, authority table data-theme. Frequencies: authority table frequency. Licences: those
-French administrations may use (https://www.data.gouv.fr/pages/legal/licences) and the Creative Commons that harvested
+Themes: EU Publications Office, authority table data-theme. Frequencies: authority table frequency. Languages: authority
+table language, by their code of ISO 639-1. HVD categories: the six of EU 2023/138, of http://data.europa.eu/bna/.
+Licences: those French administrations may use (https://www.data.gouv.fr/pages/legal/licences) and those that harvested
 data carry; `ckan` is the id in CKAN's own licence list.
 """
 
@@ -14,22 +15,70 @@ EU = "http://publications.europa.eu/resource/authority/"
 
 @dataclass(frozen=True)
 class Licence:
-    """A licence's title, its persistent URI, and CKAN's id for it."""
+    """A licence's title, its persistent URI, and CKAN's id for it.
+
+    Under a `share_alike` one, what is made of the data must carry the same licence. One that is not `open` forbids
+    some uses (https://opendefinition.org/licenses/nonconformant/).
+    """
 
     title: str
     uri: str
     ckan: str
+    share_alike: bool = False
+    open: bool = True
 
 
+_CC = "https://creativecommons.org/licenses/"
 LICENCES = {
     "LO-2.0": Licence("Licence Ouverte 2.0", "https://spdx.org/licenses/etalab-2.0", "other-at"),
-    "ODbL-1.0": Licence("Open Database License 1.0", "https://spdx.org/licenses/ODbL-1.0", "odc-odbl"),
-    "CC0-1.0": Licence("Creative Commons Zero 1.0", "https://creativecommons.org/publicdomain/zero/1.0/", "cc-zero"),
-    "CC-BY-4.0": Licence("Creative Commons BY 4.0", "https://creativecommons.org/licenses/by/4.0/", "cc-by"),
-    "CC-BY-SA-4.0": Licence(
-        "Creative Commons BY-SA 4.0", "https://creativecommons.org/licenses/by-sa/4.0/", "cc-by-sa"
+    "LO-1.0": Licence(
+        "Licence Ouverte 1.0", "https://www.etalab.gouv.fr/wp-content/uploads/2014/05/Licence_Ouverte.pdf", "other-at"
     ),
+    "ODbL-1.0": Licence(
+        "Open Database License 1.0", "https://spdx.org/licenses/ODbL-1.0", "odc-odbl", share_alike=True
+    ),
+    "ODC-BY-1.0": Licence("Open Data Commons Attribution 1.0", "https://spdx.org/licenses/ODC-By-1.0", "odc-by"),
+    "PDDL-1.0": Licence(
+        "Open Data Commons Public Domain Dedication 1.0", "https://spdx.org/licenses/PDDL-1.0", "odc-pddl"
+    ),
+    "CC0-1.0": Licence("Creative Commons Zero 1.0", "https://creativecommons.org/publicdomain/zero/1.0/", "cc-zero"),
+    "CC-BY-4.0": Licence("Creative Commons BY 4.0", f"{_CC}by/4.0/", "cc-by"),
+    "CC-BY-3.0": Licence("Creative Commons BY 3.0", f"{_CC}by/3.0/", "cc-by"),
+    "CC-BY-SA-4.0": Licence("Creative Commons BY-SA 4.0", f"{_CC}by-sa/4.0/", "cc-by-sa", share_alike=True),
+    "CC-BY-SA-3.0": Licence("Creative Commons BY-SA 3.0", f"{_CC}by-sa/3.0/", "cc-by-sa", share_alike=True),
+    "CC-BY-ND-4.0": Licence("Creative Commons BY-ND 4.0", f"{_CC}by-nd/4.0/", "other-closed", open=False),
+    "CC-BY-NC-4.0": Licence("Creative Commons BY-NC 4.0", f"{_CC}by-nc/4.0/", "cc-nc", open=False),
+    "CC-BY-NC-SA-4.0": Licence(
+        "Creative Commons BY-NC-SA 4.0", f"{_CC}by-nc-sa/4.0/", "cc-nc", share_alike=True, open=False
+    ),
+    "CC-BY-NC-ND-4.0": Licence("Creative Commons BY-NC-ND 4.0", f"{_CC}by-nc-nd/4.0/", "other-closed", open=False),
     "Unlicense": Licence("The Unlicense (public domain)", "https://spdx.org/licenses/Unlicense", "other-pd"),
+}
+
+LANGUAGES = {
+    "fr": "FRA",
+    "en": "ENG",
+    "br": "BRE",
+    "ca": "CAT",
+    "co": "COS",
+    "de": "DEU",
+    "es": "SPA",
+    "eu": "EUS",
+    "it": "ITA",
+    "lb": "LTZ",
+    "nl": "NLD",
+    "oc": "OCI",
+    "pt": "POR",
+}
+"""The languages that texts may be in: French, English, those of France's regions and of its neighbours."""
+
+HVD = {
+    "geospatial": "http://data.europa.eu/bna/c_ac64a52d",
+    "environment": "http://data.europa.eu/bna/c_dd313021",
+    "meteorological": "http://data.europa.eu/bna/c_164e0bf5",
+    "statistics": "http://data.europa.eu/bna/c_e1da4e07",
+    "companies": "http://data.europa.eu/bna/c_a9135398",
+    "mobility": "http://data.europa.eu/bna/c_b79e35eb",
 }
 
 THEMES = {

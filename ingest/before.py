@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Job:
     """One ingest of a dataset. What it goes by is read once: a change meanwhile is for the next ingest.
 
-    `territory` is where the descriptor says that the data lie: west, south, east, north.
+    `territory` is where the descriptor says that the data lie: west, south, east, north; None where by codes alone.
     """
 
     lab: Lab
@@ -41,7 +41,7 @@ class Job:
     resources: dict[str, Resource]
     policy: Policy | None
     settings: IngestSettings
-    territory: tuple[float, float, float, float]
+    territory: tuple[float, float, float, float] | None
     say: Callable[[str], None]
 
     @property

@@ -56,7 +56,9 @@ def desk_of(job: Job, fetched: Fetched) -> Iterator[Desk]:
     """A desk for reading what was fetched; a ReadingError there names the source's place."""
     with (
         tempfile.TemporaryDirectory(dir=job.scratch) as scratch,
-        open_desk(Path(scratch), job.settings, {"the dataset's `spatial`": job.territory}) as desk,
+        open_desk(
+            Path(scratch), job.settings, {} if job.territory is None else {"the dataset's `spatial`": job.territory}
+        ) as desk,
     ):
         try:
             yield desk

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from catalog.lake import POINTER
-from catalog.model import said
+from catalog.metadata import said
 from policies.errors import LakeError, SandboxError
 from sandbox.jail import Mount
 

@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 from catalog.dcat import LABELS, MEDIA_TYPES
 from catalog.download import FORMATS, Format, as_it_is
-from catalog.model import said
-from catalog.vocabulary import EU, LICENCES, THEMES
+from catalog.metadata import said
+from catalog.vocabulary import EU, LANGUAGES, LICENCES, THEMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,6 @@ OWNED_EXTRAS = frozenset(
 USUAL = "open"
 _REFUSED_NAMES = {"new", "edit", "search"}
 _NAMESPACE = uuid.UUID("6f1d7a53-9f0e-5b0c-8e0e-3f6f1f5d2b61")
-_LANGUAGES = {"fr": "FRA", "en": "ENG"}
 _SHORTEST, _LONGEST = 2, 100
 
 
@@ -172,9 +171,7 @@ def _extras(base_url: str, page: str, entry: Entry) -> dict[str, str | None]:
     described, node = entry.dataset, f"{page}#{entry.edition}"
     publisher, temporal = described.publisher, described.temporal
     start, end = (None, None) if temporal is None else (temporal.start, temporal.end)
-    west, south, east, north = described.spatial.bbox
-    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
-    languages = (_LANGUAGES[lang] for lang in described.title)
+    languages = (LANGUAGES[lang] for lang in described.title)
     return {
         "uri": node,
         "identifier": node,
@@ -191,7 +188,7 @@ def _extras(base_url: str, page: str, entry: Entry) -> dict[str, str | None]:
         "contact_uri": f"{page}#contact-point",
         "contact_name": described.contact.name,
         "contact_email": described.contact.email,
-        "spatial": json.dumps({"type": "Polygon", "coordinates": [ring]}),
+        "spatial": entry.place.geojson,
         "spatial_text": described.spatial.name,
         "temporal_start": None if start is None else start.isoformat(),
         "temporal_end": None if end is None else end.isoformat(),

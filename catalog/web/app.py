@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from catalog.lab import Lab
-    from catalog.model import Lang
+    from catalog.metadata import Lang
 
 HERE = Path(__file__).parent
 LOG = logging.getLogger("datalab.portal")

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from catalog.entries import Entry
     from catalog.lab import Lab
     from catalog.lake import ServedColumn
-    from catalog.model import Column, Lang
+    from catalog.metadata import Lang
+    from catalog.model import Column
     from policies.model import EditionTable
 
 LOG = logging.getLogger("datalab.portal")
@@ -53,7 +54,7 @@ class Told(NamedTuple):
     """A text, and the language it is really in: a page in English may hold a title in French."""
 
     text: str
-    lang: Lang
+    lang: str
 
 
 class Facet(NamedTuple):
@@ -112,7 +113,7 @@ class EditionView:
     tables: tuple[TableView, ...]
 
 
-def tell(text: Mapping[Lang, str] | None, lang: Lang) -> Told | None:
+def tell(text: Mapping[str, str] | None, lang: Lang) -> Told | None:
     """The text in `lang`, or in the language there is; None when there is none."""
     if not text:
         return None

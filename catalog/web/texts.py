@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import datetime as dt
 
-    from catalog.model import Lang
+    from catalog.metadata import Lang
 
 LANGS: Final[tuple[Lang, ...]] = ("fr", "en")
 
