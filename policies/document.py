@@ -48,6 +48,17 @@ _CoreLoader.add_implicit_resolver(
 )
 
 
+_FastLoader: Any = type(
+    "_FastLoader",
+    (getattr(yaml, "CSafeLoader", yaml.SafeLoader),),
+    {"yaml_implicit_resolvers": _CoreLoader.yaml_implicit_resolvers},
+)
+"""The same by libyaml, where PyYAML was built with it: a dozen times as fast."""
+
+_DEEPEST = 50
+"""Documents that are nested deeper are left to the other loader: libyaml's composing would overflow the stack."""
+
+
 def read_yaml(path: Path, model: type[M]) -> M:
     """Read `path` as one `model`; raises DocumentError naming file and line of what is wrong first.
 
@@ -67,12 +78,12 @@ def read_yaml(path: Path, model: type[M]) -> M:
 def parse_yaml(text: str, path: Path | str, model: type[M]) -> M:
     """The model that a YAML text is; `path` names it in errors. Raises DocumentError."""
     try:
-        root = yaml.compose(text, Loader=_CoreLoader)
+        root = _composed(text)
         if root is None:
             message = f"{path}:1: the file is empty"
             raise DocumentError(message)
         _refuse_duplicates(path, root)
-        data = yaml.load(text, Loader=_CoreLoader)  # noqa: S506  a SafeLoader by inheritance
+        data = _CoreLoader("").construct_document(root)
     except (RecursionError, TypeError) as error:
         raise DocumentError(f"{path}:1: not a document of plain keys and values: {error}") from None
     except yaml.YAMLError as error:
@@ -120,8 +131,30 @@ def suggest(word: str, known: list[str]) -> str:
 
 def line_of(path: Path, *place: int | str) -> int:
     """The 1-based line of `place`, as `"grants", 2, "to"`, in a YAML document that was read before."""
-    root = yaml.compose(path.read_text(encoding="utf-8"), Loader=_CoreLoader)
+    root = _composed(path.read_text(encoding="utf-8"))
     return 1 if root is None else _line_of(root, place)
+
+
+def _composed(text: str) -> yaml.Node | None:
+    """The document's nodes, None if it is empty; what libyaml refuses is read again by the loader that says more."""
+    try:
+        return yaml.compose(text, Loader=_FastLoader if _depth(text) <= _DEEPEST else _CoreLoader)
+    except (yaml.YAMLError, UnicodeEncodeError):
+        return yaml.compose(text, Loader=_CoreLoader)
+
+
+def _depth(text: str) -> int:
+    """How deep a document nests; it is counted up to one more than _DEEPEST."""
+    depth = deepest = 0
+    for event in yaml.parse(text, Loader=_FastLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            deepest = max(deepest, depth)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if deepest > _DEEPEST:
+            break
+    return deepest
 
 
 def _refuse_duplicates(path: Path | str, node: yaml.Node) -> None:

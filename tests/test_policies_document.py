@@ -84,7 +84,7 @@ def test_an_address_that_cannot_be_fetched_is_named_as_such(folder):
 
 
 @pytest.mark.parametrize(
-    "text", ["? [a, b]\n: 1\n", "a: &a [*a]\n", "a: " + "[" * 5000 + "]" * 5000 + "\n", "[1, 2]\n"]
+    "text", ["? [a, b]\n: 1\n", "a: &a [*a]\n", "a: " + "[" * 5000 + "]" * 5000 + "\n", "[" * 100_000, "[1, 2]\n"]
 )
 def test_a_document_that_is_no_mapping_of_plain_keys_is_an_error(folder, text):
     folder.write("policies/jeu.yaml", text)
