@@ -93,10 +93,10 @@ class Lab:
 
     def dataset(self, slug: str) -> Dataset:
         """The descriptor of `slug`. Raises UsageError if there is none, DocumentError if it is wrong."""
-        if slug not in self.slugs:
+        path = self.root / "datasets" / f"{slug}.yaml"
+        if "/" in slug or not os.path.isfile(path):  # noqa: PTH113  a name that is too long is no file either
             message = f"unknown dataset {slug!r}; {suggest(slug, list(self.slugs))}"
             raise UsageError(message)
-        path = self.root / "datasets" / f"{slug}.yaml"
         if slug in RESERVED or not slug.replace("_", "").isalnum() or not slug.isascii() or not slug.islower():
             message = f"{path}: a dataset's name is lower-case letters, digits and _, and not one of {sorted(RESERVED)}"
             raise DocumentError(message)
