@@ -138,8 +138,12 @@ class CkanStack:
         while accepts(self._port):  # its workers end a moment after their master
             time.sleep(0.01)
 
-    def start_ckan(self) -> None:
-        """Start CKAN at the same address as before, and return once it answers."""
+    def start_ckan(self, schema: str | None = None) -> None:
+        """Start CKAN at the same address as before, and return once it answers.
+
+        `schema`, a file of ckanext.dcat.schemas, is the form of its datasets under ckanext-scheming; None: no scheming.
+        """
+        self._configure(self._secret_key, schema)
         gunicorn = [f"{VENV}/bin/gunicorn", "--workers=1", "--threads=4", "--timeout=120", "--no-control-socket"]
         ckan = self._launch("CKAN", *gunicorn, f"--chdir={HERE}", f"--bind=127.0.0.1:{self._port}", "wsgi:application")
         ckan.wait(lambda: responds(f"{self.url}/api/3/action/status_show"))
@@ -184,7 +188,7 @@ class CkanStack:
                 self._make_empty_database(kept)
             self._postgres.copy(kept / "data")
         secret = json.loads((kept / "secrets.json").read_text())
-        self._configure(secret["secret_key"])
+        self._secret_key = secret["secret_key"]
         self.token, self.password = secret["token"], secret["password"]
         self._servers["PostgreSQL"] = self._postgres.start()
         self._postgres.sql(COPY)
@@ -214,10 +218,12 @@ class CkanStack:
     def _ckan(self, *arguments: str, stdin: str = "") -> str:
         return run(f"{VENV}/bin/ckan", *arguments, stdin=stdin, env=self._env)
 
-    def _configure(self, secret_key: str) -> None:
+    def _configure(self, secret_key: str, schema: str | None = None) -> None:
         template = string.Template((HERE / "ckan.ini").read_text())
         configuration = template.substitute(
             secret_key=secret_key,
+            scheming="" if schema is None else "scheming_datasets ",
+            schema="" if schema is None else f"ckanext.dcat.schemas:{schema}",
             url=self.url,
             solr_url=self._solr_url,
             directory=self.directory,
