@@ -14,8 +14,8 @@ from rich.text import Text
 
 from catalog import query
 from catalog.ckan.publish import publish, settings_for
-from catalog.dcat import graph, jsonld, turtle
 from catalog.entries import EVERYONE, entries
+from catalog.feed import feed
 from catalog.output import Format, write
 from catalog.schema import Document, json_schema
 from catalog.settings import CatalogSettings
@@ -69,8 +69,10 @@ def dcat_command(
         raise typer.BadParameter(message)
     lab: Lab = ctx.obj()
     left_out: list[DatalabError] = []
-    found = graph(lab.section("catalog", CatalogSettings), entries(lab, EVERYONE, left_out.append))
-    sys.stdout.buffer.write(jsonld(found) if form == "json-ld" else turtle(found))
+    shown = entries(lab, EVERYONE, left_out.append)
+    told = feed(lab.section("catalog", CatalogSettings), shown, "ttl" if form == "turtle" else "jsonld")
+    for piece in told:
+        sys.stdout.buffer.write(piece)
     if left_out:
         raise DatalabError("\n".join(str(error) for error in left_out))
 

@@ -6,16 +6,15 @@ dataset are fragments of its page. Every node is typed: the official shapes chec
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from rdflib import Graph, Literal, Namespace, URIRef
 from rdflib.namespace import DCAT, DCTERMS, FOAF, RDF, RDFS, SKOS, XSD
 
 from catalog.download import FORMATS, Format, as_it_is
-from catalog.vocabulary import EU, FREQUENCIES, LICENCES, THEMES
+from catalog.vocabulary import EU, FREQUENCIES, HVD, HVD_LAW, LANGUAGES, LICENCES, THEMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from catalog.entries import Entry
     from catalog.settings import CatalogSettings
 
+DCATAP = Namespace("http://data.europa.eu/r5r/")
+ELI = Namespace("http://data.europa.eu/eli/ontology#")
 GEO = Namespace("http://www.opengis.net/ont/geosparql#")
 LOCN = Namespace("http://www.w3.org/ns/locn#")
 VERSION = URIRef(f"{DCAT}version")  # DCAT 3; rdflib knows DCAT 2
@@ -32,9 +33,11 @@ IANA = "https://www.iana.org/assignments/media-types/"
 MEDIA_TYPES: dict[Format, str] = {"parquet": "application/vnd.apache.parquet", "csv": "text/csv"}
 LABELS: dict[Format, str] = {"parquet": "Parquet", "csv": "CSV"}
 SCHEME = URIRef(f"{EU}data-theme")
-_PREFIXES = {
+PREFIXES = {
     "dcat": str(DCAT),
+    "dcatap": str(DCATAP),
     "dct": str(DCTERMS),
+    "eli": str(ELI),
     "foaf": str(FOAF),
     "geo": str(GEO),
     "locn": str(LOCN),
@@ -46,45 +49,52 @@ _PREFIXES = {
 
 
 def graph(settings: CatalogSettings, entries: Sequence[Entry]) -> Graph:
-    """The catalogue of these entries; they must be what everyone is granted, for all of them are called public."""
-    out = _Triples(Graph(bind_namespaces="none"), base_url(settings))
-    for prefix, namespace in _PREFIXES.items():
-        out.graph.bind(prefix, namespace)
-    catalogue = URIRef(f"{out.base}#catalogue")
+    """The catalogue of these entries, whole; they must be what everyone is granted, for all of them are called public.
+
+    Those of thousands are told piece by piece: `feed.py`.
+    """
+    made = catalogue_graph(settings, entries)
+    for entry in entries:
+        made += dataset_graph(settings, entry)
+    return made
+
+
+def catalogue_graph(settings: CatalogSettings, entries: Sequence[Entry]) -> Graph:
+    """What is said of the catalogue itself, besides which datasets it has."""
+    out = _triples(settings)
+    catalogue = out.catalogue
     out.say(catalogue, RDF.type, DCAT.Catalog)
     out.say(catalogue, DCTERMS.title, Literal(settings.title, lang="fr"))
     out.say(catalogue, DCTERMS.description, Literal(settings.description, lang="fr"))
     out.say(catalogue, DCTERMS.publisher, _agent(out, settings.publisher, None, None))
-    for language in ("FRA", "ENG"):
-        out.point(catalogue, DCTERMS.language, f"{EU}language/{language}", DCTERMS.LinguisticSystem)
+    for language in ("fr", "en"):
+        out.point(catalogue, DCTERMS.language, f"{EU}language/{LANGUAGES[language]}", DCTERMS.LinguisticSystem)
     out.point(catalogue, FOAF.homepage, out.base, FOAF.Document)
     out.point(catalogue, DCAT.themeTaxonomy, SCHEME, SKOS.ConceptScheme)
     out.say(SCHEME, DCTERMS.title, Literal("Data theme", lang="en"))
     if entries:
         modified = max(entry.modified for entry in entries)
         out.say(catalogue, DCTERMS.modified, Literal(modified.isoformat(), datatype=XSD.dateTime))
-    for entry in entries:
-        out.say(catalogue, DCAT.dataset, _dataset(out, entry))
     return out.graph
 
 
-def turtle(made: Graph) -> bytes:
-    """Turtle in UTF-8; the same graph gives the same bytes."""
-    return made.serialize(format="turtle", encoding="utf-8")
-
-
-def jsonld(made: Graph) -> bytes:
-    """JSON-LD in UTF-8; the same graph gives the same bytes.
-
-    rdflib writes nodes and values as its sets give them; their order means nothing, so it is made the alphabet's.
-    """
-    document = json.loads(made.serialize(format="json-ld", auto_compact=True))
-    return json.dumps(_ordered(document), ensure_ascii=False, indent=1, sort_keys=True).encode()
+def dataset_graph(settings: CatalogSettings, entry: Entry) -> Graph:
+    """One dataset, and that the catalogue has it."""
+    out = _triples(settings)
+    out.say(out.catalogue, DCAT.dataset, _dataset(out, entry))
+    return out.graph
 
 
 def base_url(settings: CatalogSettings) -> str:
     """Where the portal answers, with a slash at the end."""
     return str(settings.url).rstrip("/") + "/"
+
+
+def _triples(settings: CatalogSettings) -> _Triples:
+    out = _Triples(Graph(bind_namespaces="none"), base_url(settings))
+    for prefix, namespace in PREFIXES.items():
+        out.graph.bind(prefix, namespace)
+    return out
 
 
 @dataclass(frozen=True)
@@ -93,6 +103,10 @@ class _Triples:
 
     graph: Graph
     base: str
+
+    @property
+    def catalogue(self) -> URIRef:
+        return URIRef(f"{self.base}#catalogue")
 
     def page(self, entry: Entry) -> str:
         return f"{self.base}datasets/{entry.slug}"
@@ -135,8 +149,18 @@ def _dataset(out: _Triples, entry: Entry) -> URIRef:
     frequency = out.point(node, DCTERMS.accrualPeriodicity, f"{EU}frequency/{code}", DCTERMS.Frequency)
     out.texts(frequency, RDFS.label, FREQUENCIES[code].items())
     out.point(node, DCTERMS.accessRights, f"{EU}access-right/PUBLIC", DCTERMS.RightsStatement)
+    for language in described.title:
+        out.point(node, DCTERMS.language, f"{EU}language/{LANGUAGES[language]}", DCTERMS.LinguisticSystem)
     _place(out, node, entry)
     _period(out, node, entry)
+    _law(out, node, entry)
+    if described.provenance is not None:
+        provenance = out.point(node, DCTERMS.provenance, f"{page}#provenance", DCTERMS.ProvenanceStatement)
+        out.texts(provenance, RDFS.label, described.provenance.items())
+    for category in described.hvd:
+        known = HVD.get(category, {"uri": category, "en": category.rpartition("/")[2]})
+        concept = out.point(node, DCATAP.hvdCategory, known["uri"], SKOS.Concept)
+        out.texts(concept, SKOS.prefLabel, ((lang, label) for lang, label in known.items() if lang != "uri"))
     out.say(node, DCTERMS.issued, Literal(described.issued.isoformat(), datatype=XSD.date))
     out.say(node, DCTERMS.modified, Literal(entry.modified.isoformat(), datatype=XSD.dateTime))
     landing = page if described.landing_page is None else _iri(str(described.landing_page))
@@ -178,6 +202,7 @@ def _distribution(out: _Triples, entry: Entry, name: str, form: Format) -> URIRe
     if form == "parquet" and as_it_is(served):
         size = sum(served.files.values())
         out.say(node, DCAT.byteSize, Literal(str(size), datatype=XSD.nonNegativeInteger))
+    _law(out, node, entry)
     out.say(node, DCTERMS.modified, Literal(served.committed.isoformat(), datatype=XSD.dateTime))
     return node
 
@@ -222,13 +247,15 @@ def _period(out: _Triples, node: URIRef, entry: Entry) -> None:
             out.say(period, end, Literal(day.isoformat(), datatype=XSD.date))
 
 
-def _ordered(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _ordered(held) for key, held in value.items()}
-    if isinstance(value, list):
-        ordered = [_ordered(held) for held in value]
-        return sorted(ordered, key=lambda held: json.dumps(held, sort_keys=True))
-    return value
+def _law(out: _Triples, node: URIRef, entry: Entry) -> None:
+    """The laws of the dataset that have an address; of a high-value one, DCAT-AP asks for them on its files too."""
+    described = entry.dataset
+    laws = {str(basis.url): basis.name for basis in described.legal_basis if basis.url is not None}
+    if described.hvd:
+        laws.setdefault(HVD_LAW, "Règlement d'exécution (UE) 2023/138")
+    for url, name in laws.items():
+        law = out.point(node, DCATAP.applicableLegislation, _iri(url), ELI.LegalResource)
+        out.say(law, DCTERMS.title, Literal(name, lang="fr"))
 
 
 def _iri(url: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, HttpUrl, StringConstraints, model_validator
 
-from catalog.vocabulary import HVD, LANGUAGES
+from catalog.vocabulary import BNA, HVD, LANGUAGES
 from policies.document import Model, suggest
 
 Lang = Literal["fr", "en"]
@@ -133,8 +133,6 @@ Where it is not `public`, `datalab check` refuses a policy that grants `raw` to 
 
 Hvd = Annotated[
     str,
-    AfterValidator(
-        lambda word: word if word.startswith("http://data.europa.eu/bna/") else among(word, list(HVD), "HVD category")
-    ),
+    AfterValidator(lambda word: word if word.startswith(BNA) else among(word, list(HVD), "HVD category")),
 ]
 """A category of high-value datasets (EU 2023/138): a word of vocabulary.HVD, or the URI of a more granular one."""

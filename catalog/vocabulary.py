@@ -72,14 +72,25 @@ LANGUAGES = {
 }
 """The languages that texts may be in: French, English, those of France's regions and of its neighbours."""
 
+BNA = "http://data.europa.eu/bna/"
 HVD = {
-    "geospatial": "http://data.europa.eu/bna/c_ac64a52d",
-    "environment": "http://data.europa.eu/bna/c_dd313021",
-    "meteorological": "http://data.europa.eu/bna/c_164e0bf5",
-    "statistics": "http://data.europa.eu/bna/c_e1da4e07",
-    "companies": "http://data.europa.eu/bna/c_a9135398",
-    "mobility": "http://data.europa.eu/bna/c_b79e35eb",
+    "geospatial": {"uri": f"{BNA}c_ac64a52d", "fr": "Géospatiales", "en": "Geospatial"},
+    "environment": {
+        "uri": f"{BNA}c_dd313021",
+        "fr": "Observation de la Terre et environnement",
+        "en": "Earth observation and environment",
+    },
+    "meteorological": {"uri": f"{BNA}c_164e0bf5", "fr": "Météorologiques", "en": "Meteorological"},
+    "statistics": {"uri": f"{BNA}c_e1da4e07", "fr": "Statistiques", "en": "Statistics"},
+    "companies": {
+        "uri": f"{BNA}c_a9135398",
+        "fr": "Entreprises et propriété d'entreprises",
+        "en": "Companies and company ownership",
+    },
+    "mobility": {"uri": f"{BNA}c_b79e35eb", "fr": "Mobilité", "en": "Mobility"},
 }
+HVD_LAW = "http://data.europa.eu/eli/reg_impl/2023/138/oj"
+"""The regulation on high-value datasets: what it covers must name it."""
 
 THEMES = {
     "AGRI": {

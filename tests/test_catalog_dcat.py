@@ -3,14 +3,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from rdflib import Graph, Literal, Namespace, URIRef
-from rdflib.namespace import DCAT, DCTERMS, FOAF, RDF, SKOS, XSD
+from rdflib.namespace import DCAT, DCTERMS, FOAF, RDF, RDFS, SKOS, XSD
 
-from catalog.dcat import GEO, LOCN, VCARD, VERSION, graph
+from catalog import feed
+from catalog.dcat import DCATAP, ELI, GEO, LOCN, VCARD, VERSION, graph
 from catalog.entries import EVERYONE, entries
+from catalog.model import Dataset
 from catalog.settings import CatalogSettings
 
 BASE = "https://data.exemple.fr/"
@@ -43,6 +47,10 @@ SHAPES = {
         DCAT.keyword: (0, MANY, LITERAL),
         DCTERMS.accrualPeriodicity: (0, ONE, DCTERMS.Frequency),
         DCTERMS.accessRights: (0, ONE, DCTERMS.RightsStatement),
+        DCTERMS.language: (0, MANY, DCTERMS.LinguisticSystem),
+        DCTERMS.provenance: (0, MANY, DCTERMS.ProvenanceStatement),
+        DCATAP.hvdCategory: (0, MANY, SKOS.Concept),
+        DCATAP.applicableLegislation: (0, MANY, ELI.LegalResource),
         DCTERMS.spatial: (0, MANY, DCTERMS.Location),
         DCTERMS.temporal: (0, MANY, DCTERMS.PeriodOfTime),
         DCTERMS.issued: (0, ONE, LITERAL),
@@ -57,6 +65,7 @@ SHAPES = {
         DCAT.accessURL: (1, MANY, ANY),
         DCAT.downloadURL: (0, MANY, ANY),
         DCTERMS["format"]: (0, ONE, DCTERMS.MediaTypeOrExtent),
+        DCATAP.applicableLegislation: (0, MANY, ELI.LegalResource),
         DCAT.mediaType: (0, ONE, DCTERMS.MediaType),
         DCTERMS.license: (0, ONE, DCTERMS.LicenseDocument),
         DCTERMS.rights: (0, MANY, DCTERMS.RightsStatement),
@@ -175,10 +184,88 @@ def test_a_fragment_never_meets_the_name_of_an_edition(made):
     assert (page["period-covered"], DCAT.startDate, Literal("2020-01-01", datatype=XSD.date)) in made
 
 
+def described(open_lab, **more):
+    """The entry of `subventions` with more in its descriptor."""
+    entry = entries(open_lab, EVERYONE)[-1]
+    given = yaml.safe_load((open_lab.root / "datasets" / "subventions.yaml").read_text())
+    return replace(entry, dataset=Dataset.model_validate({**given, **more}))
+
+
+def test_a_high_value_dataset_names_its_category_and_the_regulation_on_dataset_and_files(open_lab):
+    law = {"name": "Loi pour une République numérique", "url": "https://www.legifrance.gouv.fr/loda/id/JORFTEXT1/"}
+    entry = described(open_lab, hvd=["statistics"], legal_basis=[law, {"name": "Sans adresse"}])
+    made = graph(open_lab.section("catalog", CatalogSettings), [entry])
+    assert list(wrong(made)) == []
+    assert set(made.objects(OPEN, DCATAP.hvdCategory)) == {URIRef("http://data.europa.eu/bna/c_e1da4e07")}
+    laws = {URIRef("http://data.europa.eu/eli/reg_impl/2023/138/oj"), URIRef(law["url"])}
+    assert set(made.objects(OPEN, DCATAP.applicableLegislation)) == laws
+    for node in made.objects(OPEN, DCAT.distribution):
+        assert set(made.objects(node, DCATAP.applicableLegislation)) == laws
+
+
+def test_where_the_data_come_from_and_the_languages_are_told(open_lab):
+    made = graph(
+        open_lab.section("catalog", CatalogSettings),
+        [described(open_lab, provenance={"fr": "Saisie des services.", "br": "Gant ar servijoù."})],
+    )
+    assert list(wrong(made)) == []
+    labels = set(made.objects(made.value(OPEN, DCTERMS.provenance), RDFS.label))
+    assert labels == {Literal("Saisie des services.", lang="fr"), Literal("Gant ar servijoù.", lang="br")}
+    languages = {str(node).rpartition("/")[2] for node in made.objects(OPEN, DCTERMS.language)}
+    assert languages == {"FRA", "ENG"}
+
+
+def many(open_lab, count):
+    """So many entries, the one of `subventions` under other slugs."""
+    entry = entries(open_lab, EVERYONE)[-1]
+    return [replace(entry, slug=f"copy_{number:04}") for number in range(count)]
+
+
+@pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated")  # rdflib's own reader of JSON-LD uses it
+@pytest.mark.parametrize(("form", "parser"), [("ttl", "turtle"), ("jsonld", "json-ld")])
+def test_the_pages_of_the_feed_lead_to_each_other_and_say_together_what_the_whole_says(open_lab, form, parser):
+    settings, shown = open_lab.section("catalog", CatalogSettings), many(open_lab, 2 * feed.PER_PAGE + 1)
+    whole = Graph().parse(data=b"".join(feed.feed(settings, shown, form)), format=parser)
+    assert set(whole) == set(graph(settings, shown))
+    together, address = set(), f"{BASE}catalog.{form}?page=1"
+    for number in range(1, 4):
+        assert address == f"{BASE}catalog.{form}?page={number}"
+        page = Graph().parse(data=b"".join(feed.feed(settings, shown, form, number)), format=parser)
+        assert next(page.objects(None, feed.HYDRA.totalItems)) == Literal(201)
+        together |= {triple for triple in page if feed.HYDRA not in f"{triple[1]} {triple[2]}"}
+        following = next(page.objects(None, feed.HYDRA.next), None)
+        address = None if following is None else str(following)
+    assert address is None
+    assert together == set(whole)
+
+
+def test_the_feed_of_an_empty_catalogue_has_one_page(open_lab):
+    settings = open_lab.section("catalog", CatalogSettings)
+    assert feed.pages(()) == 1
+    page = Graph().parse(data=b"".join(feed.feed(settings, (), "ttl", 1)), format="turtle")
+    assert next(page.objects(None, feed.HYDRA.totalItems)) == Literal(0)
+
+
+def test_the_feed_is_told_piece_by_piece_and_makes_no_dataset_before_it_is_asked_for(open_lab):
+    made = []
+
+    class Watched(list):
+        def __iter__(self):
+            for entry in super().__iter__():
+                made.append(entry.slug)
+                yield entry
+
+    pieces = feed.feed(open_lab.section("catalog", CatalogSettings), Watched(many(open_lab, 50)), "ttl")
+    for _ in range(5):
+        next(pieces)
+    assert len(made) - 50 < 5  # the head asks each for its date
+
+
 def test_two_runs_give_the_same_bytes(open_lab):
     program = (
         "import sys, pathlib; from catalog.lab import Lab; from catalog.web.state import Shelf; "
-        "s = Shelf(Lab.open(pathlib.Path(sys.argv[1]))).now(); sys.stdout.buffer.write(s.turtle + s.jsonld)"
+        "s = Shelf(Lab.open(pathlib.Path(sys.argv[1]))).now(); "
+        "[sys.stdout.buffer.write(b) for f in ('ttl', 'jsonld') for b in s.feed(f, None)]"
     )
     root = Path(__file__).parent.parent
     texts = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +13,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from catalog import download
+from catalog import download, feed
 from catalog.dcat import MEDIA_TYPES, base_url
 from catalog.search import search
 from catalog.vocabulary import FREQUENCIES, LICENCES, THEMES
@@ -55,8 +54,8 @@ def create_app(lab: Lab) -> Starlette:
             Route("/", portal.index),
             Route("/datasets/{slug}", portal.dataset),
             Route("/data/{slug}/{edition}/{file}", portal.data),
-            Route("/catalog.ttl", portal.turtle),
-            Route("/catalog.jsonld", portal.jsonld),
+            Route("/catalog.ttl", portal.feed),
+            Route("/catalog.jsonld", portal.feed),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
         middleware=[Middleware(SecurityHeaders)],
@@ -94,8 +93,7 @@ class _Portal:
             raise HTTPException(404)
         found = pages.one_a_dataset(search(self.shelf.now().entries, query))
         chosen = [entry for entry in found if not theme or theme in entry.dataset.themes]
-        asked = request.query_params.get("page", "1")
-        page = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else 0  # noqa: PLR2004  no page 100,000
+        page = _page_number(request)
         shown, count = pages.paged(chosen, page)
         if not 1 <= page <= count:
             raise HTTPException(404)
@@ -147,13 +145,17 @@ class _Portal:
         filename = f"{entry.slug}.{name}.{entry.edition}-v{served.version}.{form}"
         return FileResponse(path, headers=headers, media_type=media_type, filename=filename)
 
-    def turtle(self, request: Request) -> Response:
-        """Answer with the DCAT-AP catalogue as Turtle."""
-        return _bytes(request, self.shelf.now().turtle, "text/turtle; charset=utf-8")
-
-    def jsonld(self, request: Request) -> Response:
-        """Answer with the DCAT-AP catalogue as JSON-LD."""
-        return _bytes(request, self.shelf.now().jsonld, "application/ld+json")
+    async def feed(self, request: Request) -> Response:
+        """Answer with the DCAT-AP catalogue as Turtle or JSON-LD, whole or the `page` asked for, as it is made."""
+        form: feed.Form = "ttl" if request.url.path.endswith(".ttl") else "jsonld"
+        shown = await run_sync(self.shelf.now)
+        page = _page_number(request) if "page" in request.query_params else None
+        if page is not None and not 1 <= page <= feed.pages(shown.entries):
+            raise HTTPException(404)
+        headers = {"ETag": f'"{shown.stamp}-{page or 0}"', "Cache-Control": "no-cache"}
+        if _unchanged(request, headers["ETag"]):
+            return Response(status_code=304, headers=headers)
+        return StreamingResponse(shown.feed(form, page), headers=headers, media_type=feed.MEDIA_TYPES[form])
 
     def refused(self, request: Request, error: Exception) -> Response:
         """Answer 400, 404 or 405 with a page that says what to do."""
@@ -231,11 +233,10 @@ def _links(request: Request, lang: Lang) -> dict[str, Any]:
     return {"link": link, "in_language": in_language, "chosen_lang": chosen.get("lang", ""), "root": root}
 
 
-def _bytes(request: Request, content: bytes, media_type: str) -> Response:
-    headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
-    if _unchanged(request, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    return Response(content, headers=headers, media_type=media_type)
+def _page_number(request: Request) -> int:
+    """The page asked for, 0 for what is no number."""
+    asked = request.query_params.get("page", "1")
+    return int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else 0  # noqa: PLR2004  no page 100,000
 
 
 def _unchanged(request: Request, etag: str) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
+import hashlib
 import logging
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from catalog import dcat
+from catalog import feed
 from catalog.entries import EVERYONE, Entry, entries
 from catalog.lake import POINTER
 from catalog.settings import CatalogSettings
@@ -29,20 +29,16 @@ Stamp = frozenset[tuple[str, int, int, int] | dt.date]
 
 @dataclass(frozen=True)
 class Shown:
-    """One reading of the lab: every edition granted to everyone, and the DCAT texts made of them."""
+    """One reading of the lab: every edition granted to everyone."""
 
     settings: CatalogSettings
     entries: tuple[Entry, ...]
+    stamp: str
+    """Differs when anything of it does."""
 
-    @functools.cached_property
-    def turtle(self) -> bytes:
-        """The catalogue as Turtle."""
-        return dcat.turtle(dcat.graph(self.settings, self.entries))
-
-    @functools.cached_property
-    def jsonld(self) -> bytes:
-        """The catalogue as JSON-LD."""
-        return dcat.jsonld(dcat.graph(self.settings, self.entries))
+    def feed(self, form: feed.Form, page: int | None) -> Iterator[bytes]:
+        """The DCAT catalogue, or one page of it, piece by piece."""
+        return feed.feed(self.settings, self.entries, form, page)
 
     def of(self, slug: str) -> tuple[Entry, ...]:
         """The editions of one dataset; none when it is not there, or not granted."""
@@ -58,7 +54,7 @@ class Shelf:
         self._settings = lab.section("catalog", CatalogSettings)
         self._lock = threading.Lock()
         self._stamp: Stamp | None = None
-        self._shown = Shown(self._settings, ())
+        self._shown = Shown(self._settings, (), "")
         self._told: frozenset[str] = frozenset()
 
     @property
@@ -71,13 +67,14 @@ class Shelf:
         with self._lock:
             stamp = frozenset(self._stamps())
             if stamp != self._stamp:
-                self._shown = self._read()
+                self._shown = self._read(stamp)
                 self._stamp = stamp
             return self._shown
 
-    def _read(self) -> Shown:
+    def _read(self, stamp: Stamp) -> Shown:
         wrong: list[DatalabError] = []
-        shown = Shown(self._settings, entries(self._lab, EVERYONE, wrong.append))
+        key = hashlib.sha256(repr(sorted(map(repr, stamp))).encode()).hexdigest()[:32]
+        shown = Shown(self._settings, entries(self._lab, EVERYONE, wrong.append), key)
         said = frozenset(" ".join(str(error).split()) for error in wrong)
         for message in sorted(said - self._told):  # each is told once, until it is put right
             LOG.warning("left out of the portal: %s", message)
