@@ -102,7 +102,7 @@ def publish_command(
             lab,
             settings,
             lambda plan: Console().print(plan_table(plan)),
-            lambda action: status.update(f"{action.what} {action.kind} {action.name}"),
+            lambda action, done, total: status.update(f"{done} of {total}: {action.kind} {action.name}"),
             dry_run=dry_run,
             allow_deletions=allow_deletions,
         )

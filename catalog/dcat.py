@@ -162,10 +162,11 @@ def _dataset(out: _Triples, entry: Entry) -> URIRef:
         concept = out.point(node, DCATAP.hvdCategory, known["uri"], SKOS.Concept)
         out.texts(concept, SKOS.prefLabel, ((lang, label) for lang, label in known.items() if lang != "uri"))
     out.say(node, DCTERMS.issued, Literal(described.issued.isoformat(), datatype=XSD.date))
-    out.say(node, DCTERMS.modified, Literal(entry.modified.isoformat(), datatype=XSD.dateTime))
+    if entry.resources:  # `datalab check` also asks of what is not served yet
+        out.say(node, DCTERMS.modified, Literal(entry.modified.isoformat(), datatype=XSD.dateTime))
+        out.say(node, VERSION, Literal(_version(entry)))
     landing = page if described.landing_page is None else _iri(str(described.landing_page))
     out.point(node, DCAT.landingPage, landing, FOAF.Document)
-    out.say(node, VERSION, Literal(_version(entry)))
     for name in entry.resources:
         for form in FORMATS:
             out.say(node, DCAT.distribution, _distribution(out, entry, name, form))

@@ -91,9 +91,23 @@ class Lab:
         """The name of every dataset that has a descriptor, right or wrong."""
         return tuple(sorted(path.stem for path in (self.root / "datasets").glob("*.yaml")))
 
+    @property
+    def strays(self) -> tuple[DocumentError, ...]:
+        """An error for each file that looks like a descriptor or a policy and is read by nobody."""
+        rooms = [self.root / "datasets", self.root / "policies"]
+        files = [(room, path) for room in rooms for path in sorted(room.glob("**/*"))]
+        return tuple(
+            DocumentError(f"{path}: is not read; expected {room / path.stem}.yaml")
+            for room, path in files
+            if path.suffix.lower() in {".yaml", ".yml", ".json"} and path != room / f"{path.stem}.yaml"
+        )
+
     def dataset(self, slug: str) -> Dataset:
         """The descriptor of `slug`. Raises UsageError if there is none, DocumentError if it is wrong."""
         path = self.root / "datasets" / f"{slug}.yaml"
+        twin = path.with_suffix(".yml")
+        if twin.is_file() and path.is_file():
+            raise DocumentError(f"{path} and {twin}: two descriptors of one dataset; take one of them away")
         if "/" in slug or not os.path.isfile(path):  # noqa: PTH113  a name that is too long is no file either
             message = f"unknown dataset {slug!r}; {suggest(slug, list(self.slugs))}"
             raise UsageError(message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, HttpUrl, StringConstraints, model_validator
@@ -27,7 +28,21 @@ def among(word: str, known: list[str], kind: str) -> str:
 
 Language = Annotated[str, AfterValidator(lambda code: among(code, list(LANGUAGES), "language"))]
 """A language that a text may be in: a code of ISO 639-1, of vocabulary.LANGUAGES."""
+_TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9-]*(\s[^<>]*)?/?>|<!--|<script", re.IGNORECASE)
+
+
+def _without_markup(text: dict[str, str]) -> dict[str, str]:
+    for lang, title in text.items():
+        found = _TAG.search(title)
+        if found is not None:
+            message = f"{lang}: {title!r} has markup ({found[0]}); a title is plain text"
+            raise ValueError(message)
+    return text
+
+
 Text = Annotated[dict[Language, Annotated[str, StringConstraints(min_length=1)]], Field(min_length=1)]
+Title = Annotated[Text, AfterValidator(_without_markup)]
+"""A text that stands alone in lists, feeds and other portals, so it must be plain."""
 Siren = Annotated[str, StringConstraints(pattern=r"^[0-9]{9}$")]
 Commune = Annotated[str, StringConstraints(pattern=r"^([0-9]{2}|2[AB])[0-9]{3}$")]
 Departement = Annotated[str, StringConstraints(pattern=r"^([0-9]{2}|2[AB]|9[78][0-9])$")]
@@ -128,7 +143,8 @@ class Upstream(Model):
 Sensitivity = Literal["public", "internal", "personal", "secret"]
 """What the raw data hold: nothing to hide, what is for the house alone, personal data, or statistical or other secrets.
 
-Where it is not `public`, `datalab check` refuses a policy that grants `raw` to everyone.
+Where it is `internal` or `secret`, `datalab check` refuses a policy that grants anything of it to everyone; where it is
+`personal`, it names the columns that everyone gets as they are.
 """
 
 Hvd = Annotated[

@@ -25,6 +25,7 @@ from catalog.metadata import (
     Spatial,
     Temporal,
     Text,
+    Title,
     Upstream,
     among,
 )
@@ -148,7 +149,7 @@ class Reading(Model):
 class Column(Model):
     """What a steward knows of one column; `type`, when given, is enforced and rows that break it are rejected."""
 
-    title: Text | None = None
+    title: Title | None = None
     description: Text | None = None
     unit: str | None = None
     type: ColumnType | None = None
@@ -161,7 +162,7 @@ class Resource(Model):
     than the share `max_drop` (of `[ingest]` when None), waits for a steward. `refresh` None: as the dataset says.
     """
 
-    title: Text
+    title: Title
     description: Text | None = None
     source: Source
     origin: str
@@ -188,7 +189,7 @@ class Dataset(Model):
     descriptor was taken from.
     """
 
-    title: Text
+    title: Title
     description: Text
     publisher: Publisher
     contact: Contact

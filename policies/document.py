@@ -214,7 +214,11 @@ def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
         return f"{place!r} is missing"
     said = error["msg"].removeprefix("Value error, ")
     given = error.get("input")
-    shown = f", not {given!r}" if isinstance(given, str | int | float | bool) and "not" not in said else ""
+    shown = (
+        f", not {given!r}"
+        if isinstance(given, str | int | float | bool) and "not" not in said and repr(given) not in said
+        else ""
+    )
     return f"{place!r}: {said}{shown}" if place else said
 
 

@@ -1,0 +1,148 @@
+"""What `datalab check` says of each dataset: what is wrong, what deserves a look, and its score."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rdflib import URIRef
+
+from catalog.dcat import base_url, dataset_graph
+from catalog.entries import EVERYONE, Entry, entries
+from catalog.lake import Current
+from catalog.metadata import said
+from catalog.mqa import Score, score
+from catalog.settings import CatalogSettings
+from catalog.territory import Territories
+from catalog.vocabulary import LICENCES
+from policies.decide import granted_editions
+from policies.document import suggest
+from policies.errors import DatalabError, LakeError
+from policies.model import RAW
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from catalog.lab import Lab
+    from catalog.model import Dataset
+    from policies.model import Policy
+
+_NAMED = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """One dataset: `errors` keep it from being published, `warnings` do not; `score` None where it cannot be read."""
+
+    slug: str
+    errors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    score: Score | None = None
+
+
+def check(lab: Lab, slugs: Sequence[str]) -> Iterator[Report]:
+    """A report of each of these datasets, in their order; then one of what lies beside them and is not read.
+
+    What everyone is served is judged as harvesters see it; what nobody is served yet, by its descriptor alone. Raises
+    UsageError for an unknown slug.
+    """
+    left_out: list[DatalabError] = []
+    shown = {entry.slug: entry for entry in entries(lab, EVERYONE, left_out.append)}
+    settings = lab.section("catalog", CatalogSettings)
+    territories = Territories(lab, lab.granted(EVERYONE, left_out=lambda _: None), settings.territories)
+    titles: dict[str, list[str]] = {}
+    for slug, dataset in lab.datasets()[0].items():
+        titles.setdefault(said(dataset.title).casefold(), []).append(slug)
+    for slug in slugs:
+        try:
+            dataset = lab.dataset(slug)
+            policy = lab.policy(slug)
+            place = territories.place(dataset.spatial)
+            entry = shown.get(slug) or Entry(slug, dataset, "open", Current(resources={}), place)
+            made = dataset_graph(settings, entry)
+        except DatalabError as error:
+            yield Report(slug=slug, errors=(str(error),))
+            continue
+        twins = [other for other in titles[said(dataset.title).casefold()] if other != slug]
+        yield Report(
+            slug=slug,
+            errors=tuple(_errors(lab, slug, dataset, policy)),
+            warnings=(
+                *lab.unknown_principals(slug),
+                *(f"`spatial`: the lab has no contour of {code}" for code in place.unknown),
+                *(f"has the title of {other}" for other in twins),
+                *_of_descriptor(dataset, policy, served=slug in shown),
+                *(_of_tables(shown[slug], policy) if slug in shown and policy is not None else ()),
+                *(message for message in map(str, left_out) if f"/{slug}.yaml" in message or f"/{slug}/" in message),
+            ),
+            score=score(made, URIRef(f"{base_url(settings)}datasets/{slug}#{entry.edition}")),
+        )
+    if set(slugs) == set(lab.slugs):
+        yield from (Report(slug="", errors=(str(stray),)) for stray in lab.strays)
+
+
+def _errors(lab: Lab, slug: str, dataset: Dataset, policy: Policy | None) -> Iterator[str]:
+    public = _public(policy)
+    if dataset.sensitivity in {"internal", "secret"} and public:
+        path = lab.root / "policies" / f"{slug}.yaml"
+        yield (
+            f"{path}: grants {', '.join(public)} to everyone, and the descriptor says `sensitivity: "
+            f"{dataset.sensitivity}`; take the grant away, or say what the data are"
+        )
+    if policy is None:
+        return
+    try:
+        current = lab.lake.current(slug, RAW)
+    except LakeError as error:
+        yield str(error)
+        return
+    served = {} if current is None else current.resources
+    for edition, tables in policy.editions.items():
+        for name, table in tables.items():
+            if name not in dataset.resources:
+                hint = suggest(name, list(dataset.resources))
+                yield f"policies/{slug}.yaml: edition {edition!r} keeps columns of {name!r}; {hint}"
+            elif name in served:
+                there = {column.name for column in served[name].columns}
+                for column in sorted(set(table.keep) - there):
+                    hint = suggest(column, sorted(there))
+                    yield f"policies/{slug}.yaml: edition {edition!r} keeps {name}.{column}, which is not there; {hint}"
+
+
+def _of_descriptor(dataset: Dataset, policy: Policy | None, *, served: bool) -> Iterator[str]:
+    upstream, licence = dataset.harvested, LICENCES[dataset.licence]
+    if upstream is not None and upstream.gone is not None:
+        yield f"is gone from {upstream.portal} since {upstream.gone}; it is kept until you take it away"
+    if dataset.hvd and (licence.share_alike or not licence.open):
+        yield f"`licence: {dataset.licence}` asks for more than EU 2023/138 allows a high-value dataset (CC BY 4.0)"
+    if policy is None:
+        yield "has no policy: nobody is granted anything"
+    elif _public(policy) and not served:
+        yield "is granted to everyone and not served: run `datalab ingest`"
+
+
+def _of_tables(entry: Entry, policy: Policy) -> Iterator[str]:
+    for name, (resource, served) in entry.resources.items():
+        there = [one.name for one in served.columns if one.type != "GEOMETRY" and not one.name.endswith("_marker")]
+        untold = [one for one in there if one not in resource.columns or resource.columns[one].title is None]
+        if untold:
+            yield f"{name}: no title for {_some(untold)}"
+        if entry.dataset.sensitivity == "personal":
+            table = policy.editions[entry.edition][name]
+            plain = set(table.keep) - set(table.pseudonymise) - set(table.generalise)
+            if plain:
+                yield f"{name}: `sensitivity: personal`, and everyone gets as they are: {_some(sorted(plain))}"
+
+
+def _some(names: Sequence[str]) -> str:
+    told = ", ".join(names[:_NAMED])
+    return told if len(names) <= _NAMED else f"{told} and {len(names) - _NAMED} more"
+
+
+def _public(policy: Policy | None) -> tuple[str, ...]:
+    """The editions that everyone is granted today."""
+    if policy is None:
+        return ()
+    today = dt.datetime.now(dt.UTC).date()
+    return tuple(granted_editions(policy, principals=EVERYONE, purpose=None, on=today))
