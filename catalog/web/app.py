@@ -19,9 +19,13 @@ from starlette.staticfiles import StaticFiles
 
 from catalog import download, feed
 from catalog.dcat import MEDIA_TYPES, base_url
-from catalog.search import search
+from catalog.facets import FACETS
+from catalog.search import QUERY_LIMIT, search
+from catalog.similar import similar
+from catalog.uses import FILE as USES
+from catalog.uses import Uses
 from catalog.vocabulary import FREQUENCIES, LICENCES, THEMES
-from catalog.web import pages, texts
+from catalog.web import listing, pages, texts
 from catalog.web.headers import SECURITY, SecurityHeaders
 from catalog.web.state import Shelf
 from policies.errors import DatalabError
@@ -35,12 +39,14 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 LOG = logging.getLogger("datalab.portal")
 
-QUERY_LIMIT = 200
-"""The longest search, in characters."""
+KEPT = 30
+"""How many parameters of an address the link to the other language keeps."""
 
 EXPORTS = 2
 """How many files are made at a time; more requests wait, and the pages go on."""
 
+FROM_START = "bytes=0-"
+"""How a request for a part starts that counts as a download: the later parts are of the same."""
 
 VIEWS = 4
 """How many dataset pages are made at a time; more requests wait, and the list of datasets goes on."""
@@ -72,6 +78,7 @@ class _Portal:
         self.lab = lab
         self.shelf = Shelf(lab)
         self.reader = pages.Reader(lab)
+        self.uses = Uses(lab.var / USES)
         self.pages = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=True,
@@ -83,31 +90,23 @@ class _Portal:
         self.viewing = anyio.CapacityLimiter(VIEWS)
 
     def index(self, request: Request) -> Response:
-        """Answer with the list of datasets, those that `q` finds, those of a `theme`."""
-        lang = _language(request)
-        query = request.query_params.get("q", "")
-        if len(query) > QUERY_LIMIT:
-            raise HTTPException(400)
-        theme = request.query_params.get("theme", "")
-        if theme and theme not in THEMES:
+        """Answer with the list of datasets: those that `q` finds and that are what was chosen in the facets."""
+        asked = listing.asked(request.query_params)
+        shown = self.shelf.now()
+        found = search(shown.index, asked.query, asked.chosen, shown.synonyms, self.uses.downloads())
+        entries, pages_ = listing.paged(found.entries, asked.page)
+        if not 1 <= asked.page <= pages_:
             raise HTTPException(404)
-        found = pages.one_a_dataset(search(self.shelf.now().entries, query))
-        chosen = [entry for entry in found if not theme or theme in entry.dataset.themes]
-        page = _page_number(request)
-        shown, count = pages.paged(chosen, page)
-        if not 1 <= page <= count:
-            raise HTTPException(404)
+        facets = listing.facet_views(asked, found, _language(request))
         return self._page(
             request,
             "index.html",
-            entries=shown,
-            found=len(chosen),
-            everything=len(found),
-            query=query,
-            theme=theme,
-            facets=pages.facets(found, lang),
-            page=page,
-            pages=count,
+            asked=asked,
+            entries=entries,
+            found=found,
+            facets=facets,
+            chosen=listing.chosen(facets),
+            pages=pages_,
         )
 
     async def dataset(self, request: Request) -> Response:
@@ -115,12 +114,14 @@ class _Portal:
         return await run_sync(self._dataset, request, limiter=self.viewing)
 
     def _dataset(self, request: Request) -> Response:
-        held = self.shelf.now().of(request.path_params["slug"])
+        shown = self.shelf.now()
+        held = shown.of(request.path_params["slug"])
         if not held:
             raise HTTPException(404)
         lang = _language(request)
         views = [pages.edition_view(self.reader, entry, lang) for entry in reversed(held)]
-        return self._page(request, "dataset.html", entry=held[-1], editions=views)
+        alike = similar(shown.index, held[-1].slug)
+        return self._page(request, "dataset.html", entry=held[-1], editions=views, similar=alike)
 
     async def data(self, request: Request) -> Response:
         """Answer with one table as a file. The address is looked up among what is granted; it never becomes a path."""
@@ -141,6 +142,8 @@ class _Portal:
         path = await run_sync(download.existing, self.lab, entry, name, form)
         if path is None:
             path = await run_sync(download.export, self.lab, entry, name, form, limiter=self.exporting)
+        if request.method == "GET" and request.headers.get("range", FROM_START).startswith(FROM_START):
+            await run_sync(self.uses.count, entry.slug)
         media_type = "text/csv; charset=utf-8; header=present" if form == "csv" else MEDIA_TYPES[form]
         filename = f"{entry.slug}.{name}.{entry.edition}-v{served.version}.{form}"
         return FileResponse(path, headers=headers, media_type=media_type, filename=filename)
@@ -149,7 +152,7 @@ class _Portal:
         """Answer with the DCAT-AP catalogue as Turtle or JSON-LD, whole or the `page` asked for, as it is made."""
         form: feed.Form = "ttl" if request.url.path.endswith(".ttl") else "jsonld"
         shown = await run_sync(self.shelf.now)
-        page = _page_number(request) if "page" in request.query_params else None
+        page = listing.page_number(request.query_params) if "page" in request.query_params else None
         if page is not None and not 1 <= page <= feed.pages(shown.entries):
             raise HTTPException(404)
         headers = {"ETag": f'"{shown.stamp}-{page or 0}"', "Cache-Control": "no-cache"}
@@ -220,23 +223,18 @@ def _links(request: Request, lang: Lang) -> dict[str, Any]:
     root = request.scope.get("root_path", "")
     chosen = {"lang": lang} if request.query_params.get("lang") == lang else {}
 
-    def link(path: str, **parameters: str | int) -> str:
-        held = {**{key: value for key, value in parameters.items() if value not in {"", None}}, **chosen}
-        return f"{root}/{quote(path)}" + (f"?{urlencode(held)}" if held else "")
+    def link(path: str, **parameters: str | int | list[str]) -> str:
+        held = {**{key: value for key, value in parameters.items() if value not in ("", None)}, **chosen}
+        return f"{root}/{quote(path)}" + (f"?{urlencode(held, doseq=True)}" if held else "")
 
-    kept = {key: value[:QUERY_LIMIT] for key, value in request.query_params.items() if key in {"q", "theme", "page"}}
+    asked = request.query_params
+    kept = [(key, text[:QUERY_LIMIT]) for key, text in asked.multi_items() if key in {"q", "page", *FACETS}][:KEPT]
     here = request.url.path.lstrip("/")
 
     def in_language(other: str) -> str:
-        return f"{root}/{quote(here)}?{urlencode({**kept, 'lang': other})}"
+        return f"{root}/{quote(here)}?{urlencode([*kept, ('lang', other)])}"
 
     return {"link": link, "in_language": in_language, "chosen_lang": chosen.get("lang", ""), "root": root}
-
-
-def _page_number(request: Request) -> int:
-    """The page asked for, 0 for what is no number."""
-    asked = request.query_params.get("page", "1")
-    return int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else 0  # noqa: PLR2004  no page 100,000
 
 
 def _unchanged(request: Request, etag: str) -> bool:

@@ -14,13 +14,12 @@ from deltalake.exceptions import DeltaError
 from catalog import download
 from catalog.dcat import LABELS
 from catalog.versions import Version, proofs, versions
-from catalog.vocabulary import THEMES
 from catalog.web.texts import TEXTS
 from policies.errors import DatalabError
 from policies.model import RAW, Rounding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from catalog.download import Format
     from catalog.entries import Entry
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("datalab.portal")
 
-PER_PAGE = 25
 PREVIEW_COLUMNS = 40
 VERSIONS = 10
 
@@ -55,14 +53,6 @@ class Told(NamedTuple):
 
     text: str
     lang: str
-
-
-class Facet(NamedTuple):
-    """A theme, and how many of the datasets found have it."""
-
-    code: str
-    label: str
-    datasets: int
 
 
 class Cell(NamedTuple):
@@ -118,21 +108,6 @@ def tell(text: Mapping[str, str] | None, lang: Lang) -> Told | None:
     if not text:
         return None
     return Told(text[lang], lang) if lang in text else next(Told(said, other) for other, said in text.items())
-
-
-def one_a_dataset(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """The most detailed of each dataset's editions, which the list shows; it keeps the order of first appearance."""
-    return tuple({entry.slug: entry for entry in entries}.values())
-
-
-def facets(entries: Iterable[Entry], lang: Lang) -> tuple[Facet, ...]:
-    """The themes of these datasets, by label."""
-    counts: dict[str, int] = {}
-    for entry in entries:
-        for code in dict.fromkeys(entry.dataset.themes):
-            counts[code] = counts.get(code, 0) + 1
-    found = (Facet(code, THEMES[code][lang], count) for code, count in counts.items())
-    return tuple(sorted(found, key=lambda facet: facet.label.casefold().replace("é", "e")))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,9 +266,3 @@ def _cell(text: str | None) -> Cell:
     if text is None or len(text) <= download.PREVIEW_TEXT:
         return Cell(text, cut=False)
     return Cell(text[: download.PREVIEW_TEXT], cut=True)
-
-
-def paged(entries: Sequence[Entry], page: int) -> tuple[Sequence[Entry], int]:
-    """The entries of one page (from 1), and how many pages there are; at least one."""
-    pages = max(1, -(-len(entries) // PER_PAGE))
-    return entries[(page - 1) * PER_PAGE : page * PER_PAGE], pages

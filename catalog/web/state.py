@@ -11,16 +11,21 @@ from typing import TYPE_CHECKING
 
 from catalog import feed
 from catalog.entries import EVERYONE, Entry, entries
+from catalog.index import indexed
 from catalog.lake import POINTER
 from catalog.settings import CatalogSettings
+from catalog.synonyms import FILE as SYNONYMS
+from catalog.synonyms import shipped, synonyms
+from policies.errors import DatalabError
 from policies.model import RAW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from catalog.index import Index
     from catalog.lab import Lab
-    from policies.errors import DatalabError
+    from catalog.synonyms import Synonyms
 
 LOG = logging.getLogger("datalab.portal")
 
@@ -33,6 +38,8 @@ class Shown:
 
     settings: CatalogSettings
     entries: tuple[Entry, ...]
+    index: Index
+    synonyms: Synonyms
     stamp: str
     """Differs when anything of it does."""
 
@@ -54,7 +61,7 @@ class Shelf:
         self._settings = lab.section("catalog", CatalogSettings)
         self._lock = threading.Lock()
         self._stamp: Stamp | None = None
-        self._shown = Shown(self._settings, (), "")
+        self._shown = Shown(self._settings, (), indexed((), _today()), shipped(), "")
         self._told: frozenset[str] = frozenset()
 
     @property
@@ -74,20 +81,35 @@ class Shelf:
     def _read(self, stamp: Stamp) -> Shown:
         wrong: list[DatalabError] = []
         key = hashlib.sha256(repr(sorted(map(repr, stamp))).encode()).hexdigest()[:32]
-        shown = Shown(self._settings, entries(self._lab, EVERYONE, wrong.append), key)
+        found = entries(self._lab, EVERYONE, wrong.append)
+        index = indexed(found, _today(), self._shown.index)
+        shown = Shown(self._settings, found, index, self._synonyms(wrong.append), key)
         said = frozenset(" ".join(str(error).split()) for error in wrong)
         for message in sorted(said - self._told):  # each is told once, until it is put right
             LOG.warning("left out of the portal: %s", message)
         self._told = said
         return shown
 
+    def _synonyms(self, wrong: Callable[[DatalabError], None]) -> Synonyms:
+        """The lab's and the product's; those of before, while a file is wrong."""
+        try:
+            return synonyms(self._lab)
+        except DatalabError as error:
+            wrong(error)
+            return self._shown.synonyms
+
     def _stamps(self) -> Iterator[tuple[str, int, int, int] | dt.date]:
-        yield dt.datetime.now(dt.UTC).date()  # grants start and end with days
+        yield _today()  # grants start and end with days
+        yield from _stamp(self._lab.root / SYNONYMS)
         for slug in self._lab.slugs:
             yield from _stamp(self._lab.root / "datasets" / f"{slug}.yaml")
             yield from _stamp(self._lab.root / "policies" / f"{slug}.yaml")
             for pointer in self._lab.lake.edition_path(slug, RAW).parent.glob(f"*/{POINTER}"):
                 yield from _stamp(pointer)
+
+
+def _today() -> dt.date:
+    return dt.datetime.now(dt.UTC).date()
 
 
 def _stamp(path: Path) -> Iterator[tuple[str, int, int, int]]:

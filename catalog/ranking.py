@@ -1,0 +1,97 @@
+"""What puts one dataset before another that says the same: it is up to date, well described, and used. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from catalog.entries import Entry
+
+Freshness = Literal["current", "late", "irregular", "fixed"]
+"""Whether the last version came when its frequency lets expect it; `irregular` is promised nothing, `fixed` is over."""
+
+PERIODS: dict[str, float] = {
+    "CONT": 1,
+    "HOURLY": 1,
+    "DAILY": 1,
+    "WEEKLY": 7,
+    "MONTHLY": 31,
+    "QUARTERLY": 92,
+    "ANNUAL_2": 183,
+    "ANNUAL": 366,
+}
+"""The days between two versions of what has a rhythm."""
+
+GRACE = 1.5
+"""How many of its periods old a dataset may be and still be current: an office publishes in March, or in May."""
+
+_LEAST = 0.6
+_WEIGHTS = (0.45, 0.3)
+"""Of freshness and of completeness; the rest is for use."""
+
+_YEAR = 366.0
+_FIXED = 0.6
+_MUCH_USED = math.log1p(1000)
+_SHORT, _KEYWORDS = 100, 3
+
+
+def freshness(entry: Entry, today: dt.date) -> Freshness:
+    """Whether the entry is as fresh as its declared frequency lets expect: a yearly one of last March is."""
+    period = PERIODS.get(entry.dataset.frequency)
+    if period is None:
+        return "fixed" if entry.dataset.frequency == "NEVER" else "irregular"
+    return "current" if _age(entry, today) <= period * GRACE else "late"
+
+
+def standing(entry: Entry, today: dt.date) -> float:
+    """How fresh and complete a dataset is, 0 to 1, by the most detailed of its editions that are shown."""
+    fresh, complete = _WEIGHTS
+    return (fresh * _fresh(entry, today) + complete * completeness(entry)) / (fresh + complete)
+
+
+def worth(standing: float, downloads: float) -> float:
+    """By what the relevance of a dataset is multiplied, 0.6 to 1; `downloads` is what `Uses` says."""
+    described = sum(_WEIGHTS)
+    return _LEAST + (1 - _LEAST) * (described * standing + (1 - described) * _used(downloads))
+
+
+def completeness(entry: Entry) -> float:
+    """The share, 0 to 1, of what a reader is glad to find in a descriptor and that this one says."""
+    dataset = entry.dataset
+    columns = [
+        resource.columns.get(column.name) for resource, served in entry.resources.values() for column in served.columns
+    ]
+    explained = sum(column is not None and (column.title or column.description) is not None for column in columns)
+    said = (
+        len(dataset.title) > 1,
+        max(map(len, dataset.description.values())) >= _SHORT,
+        len(dataset.description) > 1,
+        max(map(len, dataset.keywords.values()), default=0) >= _KEYWORDS,
+        dataset.publisher.siren is not None or dataset.publisher.url is not None,
+        dataset.landing_page is not None,
+        dataset.temporal is not None,
+        dataset.frequency != "UNKNOWN",
+        dataset.provenance is not None or any(resource.origin for resource, _ in entry.resources.values()),
+        explained / max(1, len(columns)),
+    )
+    return sum(said) / len(said)
+
+
+def _fresh(entry: Entry, today: dt.date) -> float:
+    """1 while current, then less and less: a half after as long again, a tenth at last; what is fixed is between."""
+    state = freshness(entry, today)
+    if state == "fixed":
+        return _FIXED
+    period = PERIODS.get(entry.dataset.frequency, _YEAR)
+    return max(0.1, min(1.0, period * GRACE / max(1.0, _age(entry, today))))
+
+
+def _age(entry: Entry, today: dt.date) -> float:
+    return (today - entry.modified.date()) / dt.timedelta(days=1)
+
+
+def _used(downloads: float) -> float:
+    """0 for none, 1 for a thousand and more; the first ones count most."""
+    return min(1.0, math.log1p(downloads) / _MUCH_USED)
