@@ -15,14 +15,27 @@ Freshness = Literal["current", "late", "irregular", "fixed"]
 PERIODS: dict[str, float] = {
     "CONT": 1,
     "HOURLY": 1,
+    "DAILY_2": 1,
     "DAILY": 1,
+    "WEEKLY_3": 3,
+    "WEEKLY_2": 4,
     "WEEKLY": 7,
+    "MONTHLY_3": 11,
+    "BIWEEKLY": 14,
+    "MONTHLY_2": 16,
     "MONTHLY": 31,
+    "BIMONTHLY": 62,
     "QUARTERLY": 92,
+    "ANNUAL_3": 122,
     "ANNUAL_2": 183,
     "ANNUAL": 366,
+    "BIENNIAL": 731,
+    "TRIENNIAL": 1096,
+    "QUADRENNIAL": 1461,
+    "QUINQUENNIAL": 1826,
+    "DECENNIAL": 3653,
 }
-"""The days between two versions of what has a rhythm."""
+"""The days between two versions of what has a rhythm; not IRREG, NEVER and UNKNOWN."""
 
 GRACE = 1.5
 """How many of its periods old a dataset may be and still be current: an office publishes in March, or in May."""

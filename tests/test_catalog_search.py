@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from catalog.entries import EVERYONE, entries
 from catalog.index import indexed
+from catalog.ranking import PERIODS
 from catalog.search import QUERY_LIMIT, search
 from catalog.similar import similar
 from catalog.synonyms import NONE, Synonyms, parse, synonyms
+from catalog.vocabulary import FREQUENCIES
 
 DAY = dt.date(2026, 11, 28)
 
@@ -176,6 +178,11 @@ def test_a_yearly_dataset_of_last_year_is_current_and_one_of_three_years_is_late
         for years in (0, 1, 3)
     }
     assert found == {0: {"current": 1}, 1: {"current": 1}, 3: {"late": 1}}
+
+
+def test_every_frequency_has_a_period_but_those_without_rhythm():
+    assert FREQUENCIES.keys() - PERIODS.keys() == {"IRREG", "NEVER", "UNKNOWN"}
+    assert PERIODS.keys() <= FREQUENCIES.keys()
 
 
 def test_of_two_alike_the_used_one_comes_first_and_then_the_one_that_is_better_described(shown):
