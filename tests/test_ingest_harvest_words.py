@@ -228,7 +228,7 @@ def test_what_is_no_tag_of_html_stays():
 
 
 def test_markdown_loses_its_marks_and_links_keep_their_address():
-    said = "### Titre\n\nUn **jeu** de [data.gouv](https://www.data.gouv.fr), `code` et a_b_c\n\n* un\n* deux\n![x](y.png)"
+    said = "### Titre\n\nUn **jeu** de [data.gouv](https://www.data.gouv.fr), `code` et a_b_c\n\n* un\n* deux\n![](y)"
     expected = "Titre\n\nUn jeu de data.gouv (https://www.data.gouv.fr), code et a_b_c\n\n- un\n- deux"
     assert text_of(said, markdown=True) == expected
 

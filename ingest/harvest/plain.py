@@ -32,6 +32,7 @@ _OTHERS = frozenset(
 )
 _TAGS = _BREAKS | _SILENT | _OTHERS
 _TAG = re.compile(r"</?([a-zA-Z][a-zA-Z0-9]*)\b[^<>]*>|<!--.*?-->|<!doctype[^>]*>", re.DOTALL | re.IGNORECASE)
+_LEFT = re.compile(r"<(?=/?(?:" + "|".join(sorted(_TAGS)) + r")\b|!--|!doctype)", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 _PASSES = 5
 
@@ -44,6 +45,8 @@ def text_of(said: str, *, markdown: bool = False) -> str:
     text = _without_html(said[: 10 * LONGEST])
     if markdown:
         text = _without_marks(text)
+    while (tame := _LEFT.sub("", text)) != text:  # what was no whole tag, or became one as marks went
+        text = tame
     text = re.sub(r"[^\S\n]+", " ", text)
     text = re.sub(r" ?\n ?", "\n", text)
     text = re.sub(r"\n{3,}", "\n\n", text).strip()

@@ -158,7 +158,7 @@ def theme(said: str) -> Found:
         (_BY_LABEL[words], f"the portal's theme {text[:80]!r}") if words in _BY_LABEL else None,
     ]
     for code, what in filter(None, guesses):
-        return Found(code, f"guessed from {what}")
+        return Found(code, f"from {what}")
     return Found(None, f"the portal's theme {text[:80]!r} is none of the EU's")
 
 
@@ -173,6 +173,6 @@ def themes(said: Iterable[str], keywords: Iterable[str]) -> tuple[Found, ...]:
     chosen = sure or known
     if not chosen:
         by_keyword = [(word, _BY_LABEL.get(folded(word)) or _BY_EU.get(folded(word))) for word in keywords]
-        chosen = [Found(code, f"guessed from the keyword {word!r}") for word, code in by_keyword if code is not None]
+        chosen = [Found(code, f"from the keyword {word!r}") for word, code in by_keyword if code is not None]
     once = {one.word: one for one in reversed(chosen)}
     return tuple(reversed(once.values())) or tuple(one for one in found if one.why)
