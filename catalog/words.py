@@ -85,8 +85,8 @@ def stems(word: Word, lang: str = "fr") -> frozenset[str]:
     The French stem is taken of the word with its accents and of the word without, for a search comes in both.
     """
     if lang == "en":
-        return frozenset({_english(word.folded), _singular(word.folded)})
-    return frozenset({fold(_french(word.written.lower())), _french(word.folded), _singular(word.folded)})
+        return frozenset({_english(word.folded), singular(word.folded)})
+    return frozenset({fold(_french(word.written.lower())), _french(word.folded), singular(word.folded)})
 
 
 @functools.lru_cache(maxsize=20_000)
@@ -95,7 +95,8 @@ def asked_stems(word: Word) -> frozenset[str]:
     return stems(word) | stems(word, "en")
 
 
-def _singular(word: str) -> str:
+def singular(word: str) -> str:
+    """A folded word without the `s` or `x` of a plural."""
     return word[:-1] if len(word) >= _PLURAL_FROM and word[-1] in "sx" else word
 
 
