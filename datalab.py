@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from catalog.lab import Lab
 
-_MODULES = ("ingest.convertcli", "ingest.cli", "catalog.cli", "catalog.checkcli", "sandbox.cli")
+_MODULES = ("ingest.convertcli", "ingest.cli", "ingest.harvestcli", "catalog.cli", "catalog.checkcli", "sandbox.cli")
 """Where the commands are, in the order in which one is looked for."""
 
 

@@ -28,10 +28,10 @@ class IngestSettings(Model):
 
     `timeout` is seconds for all that is asked of one source, in which a request that failed in passing is made anew at
     most `retries` times; a server may ask to wait `max_wait` seconds before. `max_page_bytes` bounds one answer of an
-    API, `max_bytes` all that comes. `memory_mb` is what the engines of all jobs side by side may take. Loopback,
-    link-local and private addresses are refused unless the URL's host stands in `allow_hosts`. At most `per_host`
-    fetches are made of one host at a time. A refresh whose rows fall by more than the share `max_drop` is held for
-    review. Schedules go by the clock of `timezone`.
+    API, `max_bytes` all that comes, and `max_records` the datasets that a harvest takes. `memory_mb` is what the
+    engines of all jobs side by side may take. Loopback, link-local and private addresses are refused unless the
+    URL's host stands in `allow_hosts`. At most `per_host` fetches are made of one host at a time. A refresh whose rows
+    fall by more than the share `max_drop` is held for review. Schedules go by the clock of `timezone`.
     """
 
     timeout: float = Field(60, gt=0, le=3600)
@@ -42,6 +42,7 @@ class IngestSettings(Model):
     memory_mb: int = Field(400, ge=100)
     max_files: int = Field(10_000, gt=0)
     max_pages: int = Field(100_000, gt=0)
+    max_records: int = Field(20_000, gt=0)
     allow_hosts: tuple[str, ...] = ()
     per_host: int = Field(2, ge=1, le=100)
     max_drop: float = Field(0.5, ge=0, le=1)
