@@ -94,7 +94,7 @@ class TableSketch:
 
 def known(lab: Lab, entry: Entry, resource: str) -> TableSketch | None:
     """The sketch of the table that `entry` serves, or None while there is none."""
-    path = _path(lab, entry, resource)
+    path = place(lab, entry, resource)
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(_HEADER), "little")
@@ -125,7 +125,7 @@ def sketch(lab: Lab, entry: Entry, resource: str) -> TableSketch:
     except duckdb.Error as error:
         message = f"{entry.slug}.{resource}: its codes cannot be compared: {str(error).splitlines()[0]}"
         raise LakeError(message) from None
-    path = _path(lab, entry, resource)
+    path = place(lab, entry, resource)
     _write(path, [column for column in columns if column is not None])
     for old in path.parent.glob("*.sketch"):
         if old != path and re.fullmatch(rf"{re.escape(resource)}-v[0-9]+-.*", old.name) is not None:
@@ -210,7 +210,8 @@ def _write(path: Path, columns: list[tuple[Sketched, Hashes]]) -> None:
         new.unlink(missing_ok=True)
 
 
-def _path(lab: Lab, entry: Entry, resource: str) -> Path:
+def place(lab: Lab, entry: Entry, resource: str) -> Path:
+    """Where the sketch of the table that `entry` serves lies, once it is made; another snapshot's lies elsewhere."""
     served = entry.current.resources[resource]
     # DuckDB's hashes may change from one release to the next
     name = f"{resource}-v{served.version}-{content_key(served)}-duckdb{duckdb.__version__}.sketch"

@@ -25,7 +25,7 @@ from catalog.similar import similar
 from catalog.uses import FILE as USES
 from catalog.uses import Uses
 from catalog.vocabulary import FREQUENCIES, LICENCES, THEMES
-from catalog.web import listing, pages, texts
+from catalog.web import joined, listing, pages, texts
 from catalog.web.headers import SECURITY, SecurityHeaders
 from catalog.web.state import Shelf
 from policies.errors import DatalabError
@@ -78,6 +78,7 @@ class _Portal:
         self.lab = lab
         self.shelf = Shelf(lab)
         self.reader = pages.Reader(lab)
+        self.joined = joined.Joined(lab)
         self.uses = Uses(lab.var / USES)
         self.pages = Environment(
             loader=FileSystemLoader(HERE / "templates"),
@@ -120,8 +121,18 @@ class _Portal:
             raise HTTPException(404)
         lang = _language(request)
         views = [pages.edition_view(self.reader, entry, lang) for entry in reversed(held)]
-        alike = similar(shown.index, held[-1].slug)
-        return self._page(request, "dataset.html", entry=held[-1], editions=views, similar=alike)
+        slug = held[-1].slug
+        found = self.joined.of(shown.entries, slug)
+        return self._page(
+            request,
+            "dataset.html",
+            entry=held[-1],
+            editions=views,
+            joins=joined.views(found.joins, lang),
+            joins_more=max(0, len(found.joins) - joined.SHOWN),
+            joins_left=found.left,
+            similar=similar(shown.index, slug),
+        )
 
     async def data(self, request: Request) -> Response:
         """Answer with one table as a file. The address is looked up among what is granted; it never becomes a path."""

@@ -56,6 +56,34 @@ _BOTH: dict[str, tuple[str, str]] = {
     "table_many": ("tables", "tables"),
     "for_query": ("pour « {query} »", "for “{query}”"),
     "meant": ("Vouliez-vous dire", "Did you mean"),
+    "joins": ("Se joint avec", "Joins with"),
+    "join_on": ("{here} avec {there}", "{here} with {there}"),
+    "join_exact": (
+        "{share} % des codes de {inside} sont dans {holder}.",
+        "{share}% of the codes of {inside} are in {holder}.",
+    ),
+    "join_about": (
+        "Environ {share} % des codes de {inside} sont dans {holder}.",
+        "About {share}% of the codes of {inside} are in {holder}.",
+    ),
+    "join_many": (
+        "Plusieurs lignes y ont le même code : les lignes d’ici se répètent.",
+        "Several rows there have the same code: rows of this table repeat.",
+    ),
+    "join_repeats": (
+        "Quelques codes y figurent plusieurs fois : leurs lignes se répètent.",
+        "Some codes stand there more than once: their rows repeat.",
+    ),
+    "join_share_alike": (
+        "Ce qui est tiré de cette jointure se partage à l’identique : {licence}.",
+        "What is made of this join is shared alike: {licence}.",
+    ),
+    "join_sql": ("La requête SQL", "The SQL query"),
+    "join_others": ("Et {count} autres jointures.", "And {count} more joins."),
+    "join_left": (
+        "Reste à comparer : {tables} du catalogue. Revenez plus tard.",
+        "Still to be compared: {tables} of the catalogue. Come back later.",
+    ),
     "similar": ("Jeux de données proches", "Similar datasets"),
     "none_found": ("Aucun jeu de données ne répond à cette recherche.", "No dataset matches this search."),
     "none_found_hint": (

@@ -1,0 +1,162 @@
+"""By what the tables shown join: compared in the background, so that no reader waits for a table to be read."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from catalog.joins import Join, Sketch, joins
+from catalog.sketches import known, place, sketch
+from catalog.web.texts import TEXTS, number
+from policies.errors import DatalabError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from catalog.entries import Entry
+    from catalog.lab import Lab
+    from catalog.metadata import Lang
+
+LOG = logging.getLogger("datalab.portal")
+
+SHOWN = 8
+"""How many joins a page tells."""
+
+KEPT = 256
+"""How many datasets' joins stay in memory."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is known of one dataset's joins, and how many tables of the catalogue are still to be read for it."""
+
+    joins: tuple[Join, ...]
+    left: int
+
+
+class Joined:
+    """Compares tables, and keeps what it found. Safe between threads; one thread of its own reads tables.
+
+    What is shown differs between principals: make one for each set of them.
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        """Read nothing yet."""
+        self._lab = lab
+        self._lock = threading.Lock()
+        self._entries: tuple[Entry, ...] = ()
+        self._sketches: dict[Path, Sketch | None] = {}
+        self._waiting: dict[Path, tuple[Entry, str]] = {}
+        self._kept: OrderedDict[str, Found] = OrderedDict()
+        self._worker: threading.Thread | None = None
+
+    def of(self, entries: tuple[Entry, ...], slug: str) -> Found:
+        """By what the tables of one dataset join with those of `entries`, as far as these have been read."""
+        with self._lock:
+            if entries is not self._entries:
+                self._take(entries)
+            held = self._kept.get(slug)
+            if held is not None and held.left == len(self._waiting):
+                self._kept.move_to_end(slug)
+                return held
+            tables = [one for one in self._sketches.values() if one is not None]
+            left = len(self._waiting)
+            if left and (self._worker is None or not self._worker.is_alive()):
+                self._worker = threading.Thread(target=self._read, name="joins", daemon=True)
+                self._worker.start()
+        found = Found(joins([one for one in tables if one.entry.slug == slug], tables), left)
+        with self._lock:
+            if entries is self._entries:
+                self._kept[slug] = found
+                while len(self._kept) > KEPT:
+                    self._kept.popitem(last=False)
+        return found
+
+    def wait(self) -> None:
+        """Return when the tables that were waiting have been read."""
+        worker = self._worker
+        if worker is not None:
+            worker.join()
+
+    def _take(self, entries: tuple[Entry, ...]) -> None:
+        """Let these entries be what is shown; of each dataset, the most detailed edition is compared."""
+        detailed = {entry.slug: entry for entry in entries}.values()
+        tables = {place(self._lab, entry, name): (entry, name) for entry in detailed for name in entry.resources}
+        held, self._sketches, self._waiting = self._sketches, {}, {}
+        for path, (entry, name) in tables.items():
+            before = held.get(path)
+            table = before.table if before is not None else known(self._lab, entry, name)
+            if table is None and path not in held:
+                self._waiting[path] = (entry, name)
+            else:
+                self._sketches[path] = None if table is None else Sketch(entry, name, table)
+        self._entries = entries
+        self._kept.clear()
+
+    def _read(self) -> None:
+        """Read what waits, one table after the other, until nothing does."""
+        while True:
+            with self._lock:
+                path, (entry, name) = next(iter(self._waiting.items()), (None, (None, "")))
+            if path is None or entry is None:
+                return
+            made: Sketch | None = None
+            try:
+                made = Sketch(entry, name, sketch(self._lab, entry, name))
+            except (DatalabError, OSError) as error:
+                LOG.warning("%s.%s: is not compared with other tables: %s", entry.slug, name, error)
+            with self._lock:
+                if self._waiting.pop(path, None) is not None:
+                    self._sketches[path] = made
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinView:
+    """One join as the page tells it."""
+
+    entry: Entry
+    here: str
+    there: str
+    sentences: tuple[str, ...]
+    sql: str
+
+
+def views(found: Sequence[Join], lang: Lang) -> tuple[JoinView, ...]:
+    """The first joins, told."""
+    return tuple(
+        JoinView(
+            entry=join.other.entry,
+            here=f"{join.this.resource}.{join.this.column}",
+            there=f"{join.other.table}.{join.other.column}",
+            sentences=tuple(_sentences(join, TEXTS[lang], lang)),
+            sql=join.sql,
+        )
+        for join in found[:SHOWN]
+    )
+
+
+def _sentences(join: Join, texts: dict[str, str], lang: Lang) -> list[str]:
+    here, there = join.this.column, f"{join.other.entry.slug}.{join.other.column}"
+    inside, holder = (here, there) if join.contained >= join.covered else (there, here)
+    share = percent(max(join.contained, join.covered), lang)
+    said = [texts["join_exact" if join.exact else "join_about"].format(share=share, inside=inside, holder=holder)]
+    if not join.looks_up:
+        said.append(texts["join_many"])
+    elif not join.other.unique:
+        said.append(texts["join_repeats"])
+    if join.share_alike:
+        said.append(texts["join_share_alike"].format(licence=", ".join(join.share_alike)))
+    return said
+
+
+def percent(share: float, lang: Lang) -> str:
+    """`92`, or `99,7` where `100` would say that nothing is missing."""
+    tenths = math.floor(share * 1000)
+    near = 990 <= tenths < 1000  # noqa: PLR2004  99 % and a little more
+    text = number(tenths / 10 if near else tenths // 10, lang)
+    return text.replace(".", ",") if lang == "fr" else text
