@@ -58,6 +58,20 @@ class ReadFile(Stored):
     rejected: int = 0
 
 
+class Changes(Stored):
+    """What a snapshot has that the one before had not, and the other way round.
+
+    Rows are compared in the columns that both have with the same type; a row that was changed is one removed and one
+    added. `columns_retyped` says the old and the new type.
+    """
+
+    rows_added: int
+    rows_removed: int
+    columns_added: tuple[str, ...] = ()
+    columns_removed: tuple[str, ...] = ()
+    columns_retyped: dict[str, str] = {}
+
+
 class Receipt(Stored):
     """What one ingest did. It lies in the Delta commit of the snapshot it proves.
 
@@ -65,7 +79,8 @@ class Receipt(Stored):
     In the modes append and merge the table then has `rows_total == rows_before + rows_out - rows_replaced` rows, and
     its rejects `rejects_total`; None stands for `rows_out` and `rejected`. `content` names all that is in the table,
     None where that is these bytes alone. `files` are those of a source of several. `notes` are sentences on what was
-    kept and may mislead. `layout` is raised when a field changes its meaning.
+    kept and may mislead. `changes` None: nothing was served before, or it is no longer whole. `layout` is raised when a
+    field changes its meaning.
     """
 
     layout: int = 1
@@ -95,4 +110,5 @@ class Receipt(Stored):
     rows_total: int | None = None
     rejects_total: int | None = None
     content: str | None = None
+    changes: Changes | None = None
     accepted: Accepted | None = None

@@ -55,6 +55,7 @@ class Job:
         return Workshop(
             policy=self.policy,
             key=lambda: pseudonym_key(self.lab.var / "keys" / "pseudonym.key"),
+            memory_mb=self.settings.memory_mb,
             spill=self.scratch / "spill",
         )
 

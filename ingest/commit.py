@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from catalog.lake import ServedColumn
 from ingest import modes
 from ingest.before import identity_of, rejects_of
+from ingest.changes import Snapshot, changes
 from ingest.editions import Raw, commit_editions, stage_editions
 from policies.errors import LakeError
 from policies.model import RAW
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from catalog.lake import Served, StagedTable
-    from catalog.receipt import Receipt, Reject
+    from catalog.receipt import Changes, Receipt, Reject
     from ingest.before import Before, Job
 
 REJECTS = (
@@ -70,6 +71,7 @@ def commit(job: Job, name: str, before: Before, made: Made) -> tuple[Receipt, tu
         identity=identity_of(receipt),
     )
     try:
+        receipt = receipt.model_copy(update={"changes": _changes(job, name, before, made)})
         editions = stage_editions(lake, raw, job.workshop)
         tables = {name: (made.staged, made.columns, receipt.model_dump(mode="json"))}
         current = lake.current(slug, RAW)
@@ -122,6 +124,19 @@ def _with_before(job: Job, name: str, before: Before, made: Made) -> Made:
         }
     )
     return Made(staged=joined.staged, columns=joined.columns, rejects=rejects, receipt=receipt)
+
+
+def _changes(job: Job, name: str, before: Before, made: Made) -> Changes | None:
+    """What the table has that the one served before had not."""
+    if before.raw is None:
+        return None
+    served, _ = before.raw
+    return changes(
+        Snapshot(files=job.lab.lake.files(job.slug, RAW, name, served), columns=served.columns),
+        Snapshot(files=(made.staged.path,), columns=made.columns),
+        job.workshop.spill,
+        job.workshop.memory_mb,
+    )
 
 
 def base_of(job: Job, name: str, before: Before) -> tuple[Served, Receipt] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -10,6 +10,7 @@ import pyarrow as pa
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from catalog.lake import ServedColumn, StagedTable
+from ingest.changes import Snapshot, changes
 from ingest.parquetfile import write_parquet
 from policies.editions import PSEUDONYM, definition, edition_sql, fingerprint, literal, pseudonymiser
 from policies.errors import DocumentError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from catalog.lake import Lake
+    from catalog.lake import Lake, Served
     from policies.model import EditionTable, Policy
 
 
@@ -39,10 +40,11 @@ class Raw:
 
 @dataclass(frozen=True, kw_only=True)
 class Workshop:
-    """What building takes: the policy that holds for this ingest, the key of the pseudonyms, and where to spill."""
+    """What building takes: the policy that holds for this ingest, the key of the pseudonyms, memory, where to spill."""
 
     policy: Policy | None
     key: Callable[[], bytes]
+    memory_mb: int
     spill: Path
 
 
@@ -71,7 +73,10 @@ def stage_editions(lake: Lake, raw: Raw, workshop: Workshop) -> list[StagedEditi
             name = fingerprint(table, raw.identity, secret)
             served = lake.sound(raw.dataset, edition, raw.resource)
             if served is None or served.receipt.get("fingerprint") != name:
-                staged.append(_stage(lake, raw, edition, table, secret, name, workshop.spill))
+                made = _stage(lake, raw, edition, table, secret, name, workshop.spill)
+                staged.append(made)
+                told = _changes(lake, raw, made, served, workshop)
+                staged[-1] = replace(made, receipt={**made.receipt, "changes": told})
     except BaseException:
         for made in staged:
             made.staged.discard()
@@ -124,6 +129,17 @@ def _stage(
         "rows_out": staged.rows,
     }
     return StagedEdition(edition=edition, staged=staged, columns=columns, receipt=receipt)
+
+
+def _changes(
+    lake: Lake, raw: Raw, made: StagedEdition, served: Served | None, workshop: Workshop
+) -> dict[str, Any] | None:
+    """What the edition has that the one before had not; None where that one was made by another policy."""
+    if served is None or served.receipt.get("definition") != made.receipt["definition"]:
+        return None
+    before = Snapshot(files=lake.files(raw.dataset, made.edition, raw.resource, served), columns=served.columns)
+    after = Snapshot(files=(made.staged.path,), columns=made.columns)
+    return changes(before, after, workshop.spill, workshop.memory_mb).model_dump(mode="json")
 
 
 def _register(con: duckdb.DuckDBPyConnection, secret: bytes, slug: str, edition: str) -> None:

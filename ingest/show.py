@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from catalog.receipt import Receipt
+    from catalog.receipt import Changes, Receipt
     from ingest.held import Held
     from ingest.outcome import Outcome
     from ingest.schedule import Planned
@@ -121,6 +121,8 @@ def _facts(receipt: Receipt) -> Iterable[tuple[str, str]]:
         yield "files", f"{_count(len(receipt.files))} in all; --json has them"
     for note in receipt.notes:
         yield "note", note
+    if receipt.changes is not None:
+        yield "changed", _changed(receipt.changes)
     if receipt.rows_total is not None:
         told = (receipt.rows_before, receipt.rows_out, receipt.rows_replaced)
         before, added, replaced = map(_count, told)
@@ -130,6 +132,18 @@ def _facts(receipt: Receipt) -> Iterable[tuple[str, str]]:
         yield "accepted", f"by {receipt.accepted.by}, {_moment(receipt.accepted.when)} UTC{why}"
         for reason in receipt.accepted.reasons:
             yield "", reason
+
+
+def _changed(changes: Changes) -> str:
+    noun = "row" if changes.rows_added == 1 else "rows"
+    told = [f"{_count(changes.rows_added)} {noun} added, {_count(changes.rows_removed)} removed"]
+    named = {
+        "new columns": changes.columns_added,
+        "columns gone": changes.columns_removed,
+        "retyped": [f"{name} ({how})" for name, how in changes.columns_retyped.items()],
+    }
+    told += [f"{what}: {', '.join(names)}" for what, names in named.items() if names]
+    return "; ".join(told)
 
 
 def _sheet(*headings: str) -> Sheet:
