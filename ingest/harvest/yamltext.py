@@ -53,7 +53,7 @@ def descriptor_yaml(draft: Draft) -> str:
 
 def entry(key: str, value: Any, notes: Sequence[Note] = ()) -> str:
     """One key of a descriptor with its value, as lines without a line end; the notes on resources stand among them."""
-    if key != "resources" or not isinstance(value, dict):
+    if key != "resources" or not isinstance(value, dict) or not value:
         return _dumped({key: value}, fold=key in _BLOCK)
     lines = ["resources:"]
     for name, resource in value.items():
@@ -64,7 +64,7 @@ def entry(key: str, value: Any, notes: Sequence[Note] = ()) -> str:
 
 def resource_entry(name: str, resource: Any) -> str:
     """One resource, a key a line; its columns a line each."""
-    if not isinstance(resource, dict):
+    if not isinstance(resource, dict) or not resource:
         return _dumped({name: resource})
     lines = [f"{_scalar(name)}:"]
     for key, value in resource.items():
