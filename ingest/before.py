@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from catalog import upkeep
 from catalog.receipt import Receipt
 from catalog.settings import LakeSettings
+from ingest import lineage
 from ingest.editions import Raw, Workshop, commit_editions, stage_editions
 from ingest.settings import IngestSettings
 from policies.editions import definition
@@ -138,8 +139,9 @@ def _made_good(job: Job, name: str, mended: tuple[str, ...]) -> Before:
             rows=whole.rows,
             identity=identity_of(receipt),
         )
-        rebuilt = commit_editions(lake, made_from, stage_editions(lake, made_from, job.workshop), whole.version)
-        return Before(served=served, raw=raw, rebuilt=rebuilt, repaired=mended)
+        built = commit_editions(lake, made_from, stage_editions(lake, made_from, job.workshop), whole.version)
+        lineage.tell(job, name, whole, None, built)
+        return Before(served=served, raw=raw, rebuilt=tuple(built), repaired=mended)
     except (DatalabError, OSError) as error:
         # New data may put it right: it is told if they do not
         return Before(served=served, raw=raw, repaired=mended, error=error)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalog.lake import ServedColumn
-from ingest import modes
+from ingest import lineage, modes
 from ingest.before import identity_of, rejects_of
 from ingest.changes import Snapshot, changes
 from ingest.editions import Raw, commit_editions, stage_editions
@@ -82,8 +82,10 @@ def commit(job: Job, name: str, before: Before, made: Made) -> tuple[Receipt, tu
     except BaseException:
         made.staged.discard()
         raise
-    version = lake.commit(slug, RAW, tables)[name].version
-    return receipt, commit_editions(lake, raw, editions, version)
+    served = lake.commit(slug, RAW, tables)[name]
+    built = commit_editions(lake, raw, editions, served.version)
+    lineage.tell(job, name, served, receipt, built)
+    return receipt, tuple(built)
 
 
 def write_rejects(rejects: pa.Table, path: Path) -> None:

@@ -84,12 +84,17 @@ def stage_editions(lake: Lake, raw: Raw, workshop: Workshop) -> list[StagedEditi
     return staged
 
 
-def commit_editions(lake: Lake, raw: Raw, staged: list[StagedEdition], raw_version: int) -> tuple[str, ...]:
-    """Commit what was staged, now that the raw table counts; returns the editions' names. Raises as `Lake.commit`."""
+def commit_editions(lake: Lake, raw: Raw, staged: list[StagedEdition], raw_version: int) -> dict[str, Served]:
+    """Commit what was staged, now that the raw table counts; returns what is served, by edition.
+
+    Raises as `Lake.commit`.
+    """
+    built = {}
     for made in staged:
         receipt = {**made.receipt, "raw_version": raw_version}
-        lake.commit(raw.dataset, made.edition, {raw.resource: (made.staged, made.columns, receipt)})
-    return tuple(made.edition for made in staged)
+        served = lake.commit(raw.dataset, made.edition, {raw.resource: (made.staged, made.columns, receipt)})
+        built[made.edition] = served[raw.resource]
+    return built
 
 
 def _stage(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from catalog.receipt import Receipt
-from ingest import held, review
+from ingest import held, lineage, review
 from ingest.before import opened
 from ingest.commit import Made, base_of, commit, rejects_table
 from ingest.fetch import fetch
@@ -60,6 +60,7 @@ def attempt(job: Job, name: str, before: Before, work: Callable[[Job, str, Befor
         foreseen = isinstance(error, DatalabError | OSError)
         said = str(error) if foreseen else f"{job.slug}.{name}: {broken_off(error)}"
         told = [said, *([] if before.error is None or before.error is error else [str(before.error)])]
+        lineage.tell_failed(job, name, said)
         outcome = Outcome(
             dataset=job.slug, resource=name, status="failed", seconds=0, editions=before.rebuilt, error="\n".join(told)
         )
