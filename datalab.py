@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
     from catalog.lab import Lab
 
-_MODULES = ("ingest.convertcli", "ingest.cli", "ingest.harvestcli", "catalog.cli", "catalog.checkcli", "sandbox.cli")
+_MODULES = (
+    "ingest.convertcli",
+    "ingest.cli",
+    "ingest.harvestcli",
+    "catalog.cli",
+    "catalog.publishcli",
+    "catalog.checkcli",
+    "sandbox.cli",
+)
 """Where the commands are, in the order in which one is looked for."""
 
 

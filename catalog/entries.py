@@ -51,7 +51,11 @@ class Entry:
 
 
 def entries(
-    lab: Lab, principals: frozenset[str], left_out: Callable[[DatalabError], None] = lambda _: None
+    lab: Lab,
+    principals: frozenset[str],
+    left_out: Callable[[DatalabError], None] = lambda _: None,
+    *,
+    purpose: str | None = None,
 ) -> tuple[Entry, ...]:
     """Every edition these principals may open today, by slug, then from the least to the most detailed.
 
@@ -64,7 +68,7 @@ def entries(
             described[slug] = lab.dataset(slug)
         except DatalabError as error:
             left_out(error)
-    granted = lab.granted(principals, left_out=left_out)
+    granted = lab.granted(principals, purpose=purpose, left_out=left_out)
     territories = Territories(lab, granted, lab.section("catalog", CatalogSettings).territories)
     shown = []
     for one in granted:

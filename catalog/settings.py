@@ -24,15 +24,28 @@ class CatalogSettings(Model):
     ] = {}
     """Which tables have the contours of INSEE codes: `dataset.resource.column`, by level."""
 
+    @property
+    def base(self) -> str:
+        """Where the portal answers, with a slash at the end."""
+        return str(self.url).rstrip("/") + "/"
+
 
 class CkanSettings(Model):
-    """Where the catalogue is published; the token is read from the environment variable named by `token_env`."""
+    """Where the catalogue is published; the token is read from the environment variable named by `token_env`.
+
+    `workers` calls are made at a time. `private` tells CKAN also of editions that only some may open, as private
+    datasets, which the members of the organisation there see. Open tables of at most `datastore_rows` rows are put into
+    CKAN's DataStore; 0: none.
+    """
 
     url: HttpUrl | None = None
     organisation: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{2,100}$")] = "datalab"
     organisation_title: str = "DataLab"
     token_env: str = "DATALAB_CKAN_TOKEN"  # noqa: S105  the name of a variable, not a secret
     timeout: float = Field(60, gt=0, le=600)
+    workers: int = Field(4, ge=1, le=32)
+    private: bool = False
+    datastore_rows: int = Field(0, ge=0, le=100_000)
 
 
 class LakeSettings(Model):

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from catalog.ckan.apply import WAITS, apply
+from catalog.ckan.datastore import records, tables
+from catalog.ckan.listing import listings
 from catalog.ckan.package import catalogue
-from catalog.ckan.plan import Action, Plan, plan
-from catalog.ckan.remote import Ckan, RefusedError
+from catalog.ckan.plan import Plan, plan
+from catalog.ckan.pool import Pool, held, schema_of
 from catalog.dcat import base_url
-from catalog.entries import EVERYONE, entries
 from catalog.settings import CatalogSettings, CkanSettings
-from policies.errors import RemoteError, UsageError
+from policies.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from catalog.ckan.merge import Action
     from catalog.lab import Lab
     from policies.errors import DatalabError
+
+DATASTORE = "datastore"
 
 
 def settings_for(lab: Lab, url: str | None) -> CkanSettings:
@@ -38,51 +44,39 @@ def publish(
     lab: Lab,
     settings: CkanSettings,
     show: Callable[[Plan], None],
-    step: Callable[[Action], None] = lambda _: None,
+    step: Callable[[Action, int, int], None] = lambda *_: None,
     *,
     dry_run: bool = False,
     allow_deletions: bool = False,
+    waits: Sequence[float] = WAITS,
 ) -> tuple[Plan, tuple[DatalabError, ...]]:
     """Make CKAN hold what the lab grants to everyone today; returns the plan that was carried out, and what is amiss.
 
-    `show` gets the plan before anything is written, and `step` each action before it is taken. A plan without changes
-    writes nothing; neither does a dry run. A second run goes on where one was stopped.
+    `show` gets the plan before anything is written, and `step` each action that was taken, how many they are by then,
+    and of how many. A plan without changes writes nothing; neither does a dry run. What fails in passing is tried again
+    after each of `waits`, in seconds; a second run goes on where one was stopped.
 
     A dataset whose descriptor, policy or edition is not in order is left as it is in CKAN, and why is in the second
     part of the answer; as nobody knows then what the lab grants, no dataset at all is deleted. Raises UsageError when
     too many would be deleted, and RemoteError naming CKAN's address.
     """
     left_out: list[DatalabError] = []
-    ours = catalogue(
-        settings, base_url(lab.section("catalog", CatalogSettings)), entries(lab, EVERYONE, left_out.append)
-    )
-    with Ckan(settings) as ckan:
-        made = plan(ours, ckan.read(ours), delete=not left_out)
+    with Pool(settings) as pool:
+        extensions = frozenset(pool.first.call("status_show", {}).get("extensions", []))
+        if settings.datastore_rows and DATASTORE not in extensions:
+            raise UsageError(f"{pool.url}: has no DataStore; enable its plugin, or take datastore_rows out of [ckan]")
+        shown = listings(lab, left_out.append, private=settings.private)
+        ours = catalogue(
+            settings, base_url(lab.section("catalog", CatalogSettings)), shown, schema_of(pool.first, extensions)
+        )
+        pushed = tables(settings, shown)
+        made = plan(ours, held(pool, ours), pushed, delete=not left_out)
         show(made)
         if made.deletes_too_many and not allow_deletions:
             raise UsageError(
-                f"{ckan.url}: this would delete more than a tenth of the lab's datasets there, so nothing was written. "
+                f"{pool.url}: this would delete more than a tenth of the lab's datasets there, so nothing was written. "
                 "Check that the lab is the right one and was ingested; if it is meant, add --allow-deletions"
             )
         if not dry_run:
-            _apply(ckan, made, step)
+            apply(pool, made, pushed, partial(records, lab), step, waits)
     return made, tuple(left_out)
-
-
-def _apply(ckan: Ckan, made: Plan, step: Callable[[Action], None]) -> None:
-    """Take the actions in their order. One dataset that CKAN refuses keeps no other from being published."""
-    refused: list[str] = []
-    for done, action in enumerate(made.todo):
-        step(action)
-        try:
-            ckan.call(action.call, action.data)
-        except RemoteError as error:
-            if isinstance(error, RefusedError) and action.kind == "dataset":
-                refused.append(f"{action.name}: {error}")
-                continue
-            raise RemoteError(
-                f"{error}\nstopped at {action.kind} {action.name}, after {done - len(refused)} of {len(made.todo)} "
-                "changes; the next run makes the others"
-            ) from None
-    if refused:
-        raise RemoteError("\n".join([*refused, f"the {len(made.todo) - len(refused)} other changes were made"]))

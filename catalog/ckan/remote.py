@@ -1,4 +1,10 @@
-"""The only file that talks to CKAN: actions called through ckanapi, what it holds read, every failure made an error.
+"""The only file that talks to CKAN: actions called through ckanapi, every failure made an error.
+
+    RemoteError
+    ├── RefusedError     CKAN does not take what this one call says; others may still pass
+    │   ├── GoneError    it has nothing of that name
+    │   └── StaleError   somebody has changed the thing since it was read
+    └── PassingError     CKAN was not there, or failed: the call may have been carried out or not
 
 The token goes into a header and nowhere else: no error, address or log has it.
 """
@@ -13,102 +19,100 @@ import requests
 from ckanapi import RemoteCKAN
 from ckanapi.errors import CKANAPIError, NotAuthorized, NotFound, ServerIncompatibleError, ValidationError
 
-from catalog.ckan.package import MARK, Catalogue, Wire
 from policies.errors import RemoteError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from catalog.ckan.facts import Wire
     from catalog.settings import CkanSettings
 
 USER_AGENT = "datalab"
-_PAGE = 1000  # CKAN gives no more at once
 _CONNECT = 10
-_SERVER_ERROR = 500
+_SERVER_ERROR, _TOO_MANY = 500, 429
 
 
 class RefusedError(RemoteError):
     """CKAN does not take what this one call says; others may still pass."""
 
 
+class GoneError(RefusedError):
+    """CKAN has nothing of that name or id."""
+
+
+class StaleError(RefusedError):
+    """Somebody else has changed the dataset since it was read."""
+
+
+class PassingError(RemoteError):
+    """CKAN was not there or failed, which may pass: whether the call was carried out is not known."""
+
+
 class Ckan:
     """A CKAN that answers, and a token that may write there; use it in a `with` block."""
 
     def __init__(self, settings: CkanSettings, environment: Mapping[str, str] = os.environ) -> None:
-        """Raises UsageError if there is no address or token, RemoteError if CKAN is not there or refuses the token."""
+        """Raises UsageError if there is no address or token; whether CKAN takes them, `check` tells."""
         self.url = _address(settings)
         self._token_name = settings.token_env
-        self._timeout = (min(_CONNECT, settings.timeout), settings.timeout)
+        self._timeout = settings.timeout
         token = _token(settings, environment, self.url)
         self._session = requests.Session()
         self._session.auth = _as_it_is  # else requests puts what ~/.netrc says in the token's place
         self._session.hooks["response"].append(_must_be_ckans)
         self._remote = RemoteCKAN(self.url, apikey=token, user_agent=USER_AGENT, session=self._session)
-        try:
-            self._check_token()
-        except BaseException:
-            self._session.close()
-            raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *reason: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
         self._session.close()
 
-    def call(self, action: str, data: Wire) -> Any:
-        """What CKAN answers. Raises RefusedError if it does not take the data, RemoteError for any other failure."""
+    def call(self, action: str, data: Wire, *, longer: float = 0) -> Any:
+        """What CKAN answers, within `timeout` of [ckan] and so many seconds longer.
+
+        Raises RefusedError if it does not take the data, PassingError if it failed or was not there, RemoteError else.
+        """
         where = f"{self.url}/api/action/{action}"
+        patience = self._timeout + longer
         try:
-            return self._remote.call_action(action, data, requests_kwargs={"timeout": self._timeout})
+            timeouts = (min(_CONNECT, patience), patience)
+            return self._remote.call_action(action, data, requests_kwargs={"timeout": timeouts})
         except ValidationError as error:
+            if "metadata_modified" in error.error_dict.get("match", []):
+                raise StaleError(f"{where}: somebody changes the dataset all the time; run this again") from None
             raise RefusedError(f"{where}: CKAN refused: {_reasons(error.error_dict)}") from None
         except NotFound:
-            raise RefusedError(f"{where}: CKAN has nothing called {data.get('id')!r}") from None
+            name = data.get("id") or data.get("resource_id")
+            raise GoneError(f"{where}: CKAN has nothing called {name!r}") from None
         except NotAuthorized:
             raise RemoteError(f"{where}: CKAN does not allow it; {self._remedy}") from None
         except (CKANAPIError, ServerIncompatibleError):
             raise RemoteError(f"{where}: CKAN refused the call without a reason; see its log") from None
+        except (requests.Timeout, requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+            passing = not isinstance(error, requests.exceptions.SSLError)
+            kind = PassingError if passing else RemoteError
+            raise kind(f"{self.url}: {_cause(error, patience)}") from None
         except requests.RequestException as error:
-            raise RemoteError(f"{self.url}: {_cause(error, self._timeout[1])}") from None
+            raise RemoteError(f"{self.url}: {_cause(error, patience)}") from None
 
     def show(self, kind: str, name: str) -> Wire | None:
         """The organization, group or package of this name or id, deleted or not; None if there is none."""
         try:
             found: Wire = self.call(f"{kind}_show", {"id": name})
-        except RefusedError:
+        except GoneError:
             return None
         return found
 
-    def read(self, ours: Catalogue) -> Catalogue:
-        """What stands there under any name or id of ours, deleted or not, and all datasets with our mark."""
-        organisations = {name: self.show("organization", name) for name in ours.organisations}
-        groups = {name: self.show("group", name) for name in ours.groups}
-        held = {found["id"]: found for name in ours.organisations for found in self._marked(name)}
-        for key, made in ours.datasets.items():
-            # The index has no deleted ones, and a name may be another's
-            found = held.get(key) or self.show("package", key) or self.show("package", made["name"])
-            if found is not None:
-                held[found["id"]] = found
-        return Catalogue(
-            organisations={name: found for name, found in organisations.items() if found is not None},
-            groups={name: found for name, found in groups.items() if found is not None},
-            datasets=held,
-        )
+    def check(self) -> None:
+        """Raise RemoteError unless a CKAN is there and the token is a sysadmin's.
 
-    def _marked(self, organisation: str) -> list[Wire]:
-        """The datasets with our mark; the index also gives those with a mark of the same words."""
-        asked = {"fq": f'extras_{MARK}:"{organisation}"', "include_private": True, "rows": _PAGE, "sort": "id asc"}
-        found: list[Wire] = []
-        while True:
-            page = self.call("package_search", {**asked, "start": len(found)})
-            found += page["results"]
-            if not page["results"] or len(found) >= page["count"]:
-                mark = {"key": MARK, "value": organisation}
-                return [one for one in found if mark in one["extras"]]
-
-    def _check_token(self) -> None:
-        """CKAN takes a wrong token for nobody's, and lets nobody read: so it must be asked who we are."""
+        CKAN takes a wrong token for nobody's, and lets nobody read: so it must be asked who we are.
+        """
         try:
             who = self.call("user_show", {})
         except RefusedError:
@@ -131,7 +135,9 @@ def _must_be_ckans(response: requests.Response, *_: object, **__: object) -> Non
     wrong = _wrong(response)
     if wrong is not None:
         response.close()  # a body that nobody reads would keep the connection open
-        raise RemoteError(f"{response.url}: {wrong}")
+        passing = response.status_code >= _SERVER_ERROR or response.status_code == _TOO_MANY
+        kind = PassingError if passing else RemoteError
+        raise kind(f"{response.url}: {wrong}")
 
 
 def _wrong(response: requests.Response) -> str | None:
@@ -178,9 +184,7 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def _reasons(errors: Wire) -> str:
-    """CKAN's reasons in a line; a stale `metadata_modified` means that somebody else has written since we read."""
-    if "metadata_modified" in errors.get("match", []):
-        return "somebody has changed the dataset in the meantime; run this again"
+    """CKAN's reasons in a line."""
     return "; ".join(f"{name}: {reason}" for name, reason in errors.items() if name != "__type")
 
 
@@ -190,6 +194,6 @@ def _cause(error: requests.RequestException, timeout: float) -> str:
         return "its certificate is not trusted; set REQUESTS_CA_BUNDLE to the file of your authority's certificates"
     if isinstance(error, requests.Timeout):
         return f"CKAN did not answer within {timeout:g} s; raise timeout in [ckan], or look at the server"
-    if isinstance(error, requests.ConnectionError):
+    if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
         return "CKAN cannot be reached; check url in [ckan], and that CKAN runs"
     return f"CKAN cannot be asked ({type(error).__name__}); check url in [ckan]"

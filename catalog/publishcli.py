@@ -1,0 +1,70 @@
+"""The command `datalab publish`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table as Sheet
+from rich.text import Text
+
+from catalog.ckan.publish import publish, settings_for
+from policies.errors import DatalabError
+
+if TYPE_CHECKING:
+    from catalog.ckan.plan import Plan
+    from catalog.lab import Lab
+
+app = typer.Typer()
+
+
+@app.command("publish")
+def publish_command(
+    ctx: typer.Context,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and write nothing.")] = False,
+    allow_deletions: Annotated[
+        bool, typer.Option("--allow-deletions", help="Delete even more than a tenth of the lab's datasets there.")
+    ] = False,
+    url: Annotated[
+        str | None,
+        typer.Option(help="The CKAN to publish to.", envvar="DATALAB_CKAN_URL", show_default="url of [ckan]"),
+    ] = None,
+) -> None:
+    """Publish to CKAN what everyone may see: shows the plan, then carries it out.
+
+    The token, a sysadmin's, is read from $DATALAB_CKAN_TOKEN, or the variable that datalab.toml names instead.
+    """
+    lab: Lab = ctx.obj()
+    settings = settings_for(lab, url)
+    console = Console(stderr=True)
+    with console.status("reading the lab and CKAN") as status:
+        made, left_out = publish(
+            lab,
+            settings,
+            _show,
+            lambda action, done, total: status.update(f"{done} of {total}: {action.kind} {action.name}"),
+            dry_run=dry_run,
+            allow_deletions=allow_deletions,
+        )
+    typer.echo(f"nothing written; it would be: {made.summary}" if dry_run else made.summary)
+    if left_out:
+        raise DatalabError("\n".join([*map(str, left_out), "these were left as they are in CKAN, and none deleted"]))
+
+
+def _show(plan: Plan) -> None:
+    if plan.todo:
+        Console().print(plan_table(plan))
+
+
+def plan_table(plan: Plan) -> Sheet:
+    """One line a thing that changes: its kind, its name, what becomes of it, and what changes in it."""
+    sheet = Sheet(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("kind", "name", "action"):
+        sheet.add_column(heading, no_wrap=True)
+    sheet.add_column("what changes", overflow="fold")
+    for action in plan.todo:
+        sheet.add_row(action.kind, Text(action.name), action.what, Text(", ".join(action.changes)))
+    return sheet
