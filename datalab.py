@@ -26,6 +26,7 @@ _MODULES = (
     "ingest.harvestcli",
     "catalog.cli",
     "catalog.publishcli",
+    "catalog.searchcli",
     "catalog.checkcli",
     "sandbox.cli",
 )

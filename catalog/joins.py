@@ -11,21 +11,22 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from typing import TYPE_CHECKING
 
 import duckdb
 import numpy as np
 
-from catalog.codes import is_kind, meaning
+from catalog.codes import is_kind
 from catalog.vocabulary import LICENCES
 from policies.editions import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from catalog.coded import CodedTable
     from catalog.entries import Entry
-    from catalog.sketches import Hashes, Sketched, TableSketch
+    from catalog.sketches import Hashes, Sketched
 
 KEY = 0.9
 """The share of its rows in which a column must have a value of its own to be called a key."""
@@ -111,59 +112,38 @@ class Join:
         return tuple(licence.title for licence in licences if licence.share_alike)
 
 
-@dataclass(frozen=True)
-class Sketch:
-    """A table that is shown, and its sketch."""
-
-    entry: Entry
-    resource: str
-    table: TableSketch
-
-    @cached_property
-    def columns(self) -> tuple[tuple[Sketched, frozenset[str]], ...]:
-        """Its columns that may be codes, each with what its name, its titles and its declared type say."""
-        known = self.entry.resources[self.resource][0].columns
-        found = []
-        for sketched in self.table.columns:
-            column = known.get(sketched.column)
-            titles = [] if column is None or column.title is None else [*column.title.values()]
-            declared = [] if column is None or column.type in {None, "text", "integer"} else [str(column.type)]
-            found.append((sketched, meaning([sketched.column, *titles, *declared])))
-        return tuple(found)
-
-
-def joins(this: Iterable[Sketch], others: Iterable[Sketch]) -> tuple[Join, ...]:
+def joins(this: Iterable[CodedTable], others: Iterable[CodedTable]) -> tuple[Join, ...]:
     """By what the tables `this` join with `others`, the most telling first. A table does not join with itself.
 
     Of several pairs of columns by which the same two tables join, the most telling alone is told.
     """
     them = list(others)
     best: dict[tuple[str, str], Join] = {}
-    for sketch in this:
-        for found in _of(sketch, them):
+    for table in this:
+        for found in _of(table, them):
             pair = (found.this.table, found.other.table)
             if pair not in best or found.strength > best[pair].strength:
                 best[pair] = found
     return tuple(sorted(best.values(), key=_rank))
 
 
-def _of(sketch: Sketch, others: Sequence[Sketch]) -> Iterator[Join]:
-    for own, meant in sketch.columns:
+def _of(table: CodedTable, others: Sequence[CodedTable]) -> Iterator[Join]:
+    for own, meant in table.columns:
         hashes = None
         for other in others:
-            if other.entry.slug == sketch.entry.slug and other.resource == sketch.resource:
+            if other.entry.slug == table.entry.slug and other.resource == table.resource:
                 continue
             for theirs, means in other.columns:
                 agreed = _agreed(meant, means)
                 if agreed is None or not _may_join(own, theirs, agreed=agreed):
                     continue
                 try:
-                    hashes = sketch.table.hashes(own) if hashes is None else hashes
-                    shares = _shares(own, hashes, theirs, other.table.hashes(theirs))
+                    hashes = table.sketch.hashes(own) if hashes is None else hashes
+                    shares = _shares(own, hashes, theirs, other.sketch.hashes(theirs))
                 except OSError:  # another snapshot has come since, and is compared the next time
                     continue
                 if shares is not None and _is_telling(own, theirs, shares, agreed=agreed):
-                    yield _join(sketch, own, other, theirs, shares)
+                    yield _join(table, own, other, theirs, shares)
 
 
 def _agreed(own: frozenset[str], theirs: frozenset[str]) -> bool | None:
@@ -243,9 +223,9 @@ def _density(column: Sketched) -> float:
     return min(1.0, column.distinct * column.numbers / column.hashes / (column.high - column.low + 1))
 
 
-def _join(sketch: Sketch, own: Sketched, other: Sketch, theirs: Sketched, shares: _Shares) -> Join:
+def _join(table: CodedTable, own: Sketched, other: CodedTable, theirs: Sketched, shares: _Shares) -> Join:
     return Join(
-        this=_side(sketch, own),
+        this=_side(table, own),
         other=_side(other, theirs),
         contained=shares.contained,
         covered=shares.covered,
@@ -255,10 +235,10 @@ def _join(sketch: Sketch, own: Sketched, other: Sketch, theirs: Sketched, shares
     )
 
 
-def _side(sketch: Sketch, column: Sketched) -> Column:
+def _side(table: CodedTable, column: Sketched) -> Column:
     return Column(
-        entry=sketch.entry,
-        resource=sketch.resource,
+        entry=table.entry,
+        resource=table.resource,
         column=column.column,
         is_key=_is_key(column),
         unique=column.distinct == column.rows and column.threshold == _ALL,

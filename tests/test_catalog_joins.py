@@ -7,9 +7,10 @@ import pyarrow as pa
 import pytest
 from fixtures_portal import commit
 
+from catalog.coded import coded
 from catalog.codes import may_be_code, meaning
 from catalog.entries import EVERYONE, entries
-from catalog.joins import Sketch, joins
+from catalog.joins import joins
 from catalog.query import connect
 from catalog.sketches import HASHES, known, sketch
 from policies.errors import LakeError
@@ -51,9 +52,7 @@ def type_of(values):
 
 
 def sketched(lab):
-    return [
-        Sketch(entry, name, sketch(lab, entry, name)) for entry in entries(lab, EVERYONE) for name in entry.resources
-    ]
+    return coded(lab, entries(lab, EVERYONE))
 
 
 def told(found):
@@ -150,7 +149,7 @@ def test_a_column_that_the_edition_lacks_joins_nothing_and_is_in_no_sketch(descr
     described("aides", {"insee": COMMUNES, "note": ["x"] * len(COMMUNES)}, keep=["note"])
     assert found("communes") == ()
     (aides,) = [one for one in sketched(folder.lab) if one.entry.slug == "aides"]
-    assert aides.table.columns == ()
+    assert aides.sketch.columns == ()
 
 
 def test_a_large_column_is_sketched_by_a_sample_and_its_shares_are_near(described, found, folder):
@@ -162,31 +161,31 @@ def test_a_large_column_is_sketched_by_a_sample_and_its_shares_are_near(describe
     assert join.contained == pytest.approx(2 / 3, abs=0.02)
     assert join.covered == pytest.approx(1 / 3, abs=0.02)
     assert join.shared == pytest.approx(HASHES, rel=0.05)
-    sizes = {one.entry.slug: one.table.path.stat().st_size for one in sketched(folder.lab)}
+    sizes = {one.entry.slug: one.sketch.path.stat().st_size for one in sketched(folder.lab)}
     assert max(sizes.values()) < 5 * HASHES
 
 
 def test_a_sketch_is_made_once_a_snapshot_and_the_old_one_goes(described, folder):
     described("communes", {"COM": COMMUNES})
     (first,) = sketched(folder.lab)
-    made = first.table.path.stat().st_mtime_ns
-    assert sketched(folder.lab)[0].table.path.stat().st_mtime_ns == made
+    made = first.sketch.path.stat().st_mtime_ns
+    assert sketched(folder.lab)[0].sketch.path.stat().st_mtime_ns == made
     described("communes", {"COM": COMMUNES[:50]})
     (second,) = sketched(folder.lab)
-    assert second.table.path != first.table.path
-    assert list(second.table.path.parent.iterdir()) == [second.table.path]
-    assert second.table.columns[0].distinct == 50
+    assert second.sketch.path != first.sketch.path
+    assert list(second.sketch.path.parent.iterdir()) == [second.sketch.path]
+    assert second.sketch.columns[0].distinct == 50
 
 
 @pytest.mark.parametrize("damage", [lambda whole: whole[:-5], lambda _: b"", lambda whole: b"\xff" * len(whole)])
 def test_a_damaged_sketch_is_made_again(described, folder, damage):
     described("communes", {"COM": COMMUNES})
     (one,) = sketched(folder.lab)
-    whole = one.table.path.read_bytes()
-    one.table.path.write_bytes(damage(whole))
+    whole = one.sketch.path.read_bytes()
+    one.sketch.path.write_bytes(damage(whole))
     assert known(folder.lab, one.entry, "t") is None
     sketched(folder.lab)
-    assert one.table.path.read_bytes() == whole
+    assert one.sketch.path.read_bytes() == whole
 
 
 def test_a_table_that_cannot_be_read_is_named(described, folder):
@@ -202,7 +201,7 @@ def test_a_sketch_that_goes_away_meanwhile_is_left_out(described, folder):
     described("communes", {"COM": COMMUNES})
     described("aides", {"insee": COMMUNES})
     tables = sketched(folder.lab)
-    tables[0].table.path.unlink()
+    tables[0].sketch.path.unlink()
     assert joins(tables, tables) == ()
 
 

@@ -105,7 +105,7 @@ def test_a_page_tells_a_few_joins_and_how_many_more_there_are(coded, portal):
 
 
 @pytest.mark.parametrize(
-    ("share", "told"), [(1.0, "100"), (0.9996, "99,9"), (0.995, "99,5"), (0.989, "98"), (0.5, "50"), (0.0049, "0")]
+    ("share", "told"), [(1.0, "100"), (0.9996, "99,9"), (0.9951, "99,5"), (0.989, "99"), (0.5, "50"), (0.0049, "0")]
 )
 def test_a_share_is_never_rounded_to_all(share, told):
     assert percent(share, "fr") == told

@@ -9,7 +9,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from catalog.joins import Join, Sketch, joins
+from catalog.coded import CodedTable, tables
+from catalog.joins import Join, joins
 from catalog.sketches import known, place, sketch
 from catalog.web.texts import TEXTS, number
 from policies.errors import DatalabError
@@ -50,7 +51,7 @@ class Joined:
         self._lab = lab
         self._lock = threading.Lock()
         self._entries: tuple[Entry, ...] = ()
-        self._sketches: dict[Path, Sketch | None] = {}
+        self._tables: dict[Path, CodedTable | None] = {}
         self._waiting: dict[Path, tuple[Entry, str]] = {}
         self._kept: OrderedDict[str, Found] = OrderedDict()
         self._worker: threading.Thread | None = None
@@ -64,12 +65,12 @@ class Joined:
             if held is not None and held.left == len(self._waiting):
                 self._kept.move_to_end(slug)
                 return held
-            tables = [one for one in self._sketches.values() if one is not None]
+            read = [one for one in self._tables.values() if one is not None]
             left = len(self._waiting)
             if left and (self._worker is None or not self._worker.is_alive()):
                 self._worker = threading.Thread(target=self._read, name="joins", daemon=True)
                 self._worker.start()
-        found = Found(joins([one for one in tables if one.entry.slug == slug], tables), left)
+        found = Found(joins([one for one in read if one.entry.slug == slug], read), left)
         with self._lock:
             if entries is self._entries:
                 self._kept[slug] = found
@@ -85,16 +86,15 @@ class Joined:
 
     def _take(self, entries: tuple[Entry, ...]) -> None:
         """Let these entries be what is shown; of each dataset, the most detailed edition is compared."""
-        detailed = {entry.slug: entry for entry in entries}.values()
-        tables = {place(self._lab, entry, name): (entry, name) for entry in detailed for name in entry.resources}
-        held, self._sketches, self._waiting = self._sketches, {}, {}
-        for path, (entry, name) in tables.items():
+        held, self._tables, self._waiting = self._tables, {}, {}
+        for entry, name in tables(entries):
+            path = place(self._lab, entry, name)
             before = held.get(path)
-            table = before.table if before is not None else known(self._lab, entry, name)
-            if table is None and path not in held:
+            read = before.sketch if before is not None else known(self._lab, entry, name)
+            if read is None and path not in held:
                 self._waiting[path] = (entry, name)
             else:
-                self._sketches[path] = None if table is None else Sketch(entry, name, table)
+                self._tables[path] = None if read is None else CodedTable(entry, name, read)
         self._entries = entries
         self._kept.clear()
 
@@ -105,14 +105,14 @@ class Joined:
                 path, (entry, name) = next(iter(self._waiting.items()), (None, (None, "")))
             if path is None or entry is None:
                 return
-            made: Sketch | None = None
+            made: CodedTable | None = None
             try:
-                made = Sketch(entry, name, sketch(self._lab, entry, name))
+                made = CodedTable(entry, name, sketch(self._lab, entry, name))
             except (DatalabError, OSError) as error:
                 LOG.warning("%s.%s: is not compared with other tables: %s", entry.slug, name, error)
             with self._lock:
                 if self._waiting.pop(path, None) is not None:
-                    self._sketches[path] = made
+                    self._tables[path] = made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,8 +155,8 @@ def _sentences(join: Join, texts: dict[str, str], lang: Lang) -> list[str]:
 
 
 def percent(share: float, lang: Lang) -> str:
-    """`92`, or `99,7` where `100` would say that nothing is missing."""
-    tenths = math.floor(share * 1000)
-    near = 990 <= tenths < 1000  # noqa: PLR2004  99 % and a little more
-    text = number(tenths / 10 if near else tenths // 10, lang)
+    """`92`; `99,7` where `100` would say that nothing is missing."""
+    whole = round(share * 100)
+    nearly = share < 1 and whole == 100  # noqa: PLR2004
+    text = number(math.floor(share * 1000) / 10 if nearly else whole, lang)
     return text.replace(".", ",") if lang == "fr" else text
