@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from catalog.cog.macros import macros
 from policies.editions import literal, quoted
 from policies.errors import QueryError
 
@@ -23,7 +24,8 @@ def connect(lab: Lab, principals: frozenset[str], *, purpose: str | None = None)
     Where several editions of a dataset are granted, `<dataset>` is the most detailed and each one also stands at
     `"<dataset>@<edition>"`. The connection opens the granted files and no others, and its settings are locked; but
     what opens a file may write it (COPY), so it is for code of the lab's own, `select` is for SQL that a person gives,
-    and who may not read the lab's folder anyway gets a sandbox. Raises LakeError if a granted file is damaged.
+    and who may not read the lab's folder anyway gets a sandbox. Where INSEE's events are granted, there are the macros
+    of `catalog/cog/macros.py`. Raises LakeError if a granted file is damaged.
     """
     con = duckdb.connect()
     granted = lab.granted(principals, purpose=purpose)
@@ -36,6 +38,9 @@ def connect(lab: Lab, principals: frozenset[str], *, purpose: str | None = None)
     con.execute("SET enable_external_access = false")
     for edition in granted:
         _create_views(con, lab, edition)
+    codes = macros(granted)
+    if codes is not None:
+        con.execute(codes)
     con.execute("SET lock_configuration = true")
     return con
 

@@ -1,6 +1,7 @@
 """What a jail sees at /data: one snapshot of each granted edition, file by file, and nothing else of the lake.
 
     /data/datasets.json                                what was granted
+    /data/macros.sql                                   what SQL is given beside: commune codes between years
     /data/<dataset>/<edition>/current.json             the snapshot: its tables, their rows, columns and files
     /data/<dataset>/<edition>/<resource>/*.parquet     exactly that table
 
@@ -13,6 +14,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from catalog.cog.macros import macros
 from catalog.lake import POINTER
 from catalog.metadata import said
 from policies.errors import LakeError, SandboxError
@@ -61,6 +63,9 @@ def data_of(lab: Lab, granted: tuple[Granted, ...], *, private: bool, left_out: 
             _check_readable(mount.source)
     if whole:
         files["/data/datasets.json"] = json.dumps(describe(lab, tuple(whole)), ensure_ascii=False, indent=1).encode()
+        codes = macros(whole)
+        if codes is not None:
+            files["/data/macros.sql"] = codes.encode()
     return Data(tuple(mounts), files)
 
 

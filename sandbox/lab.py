@@ -4,6 +4,7 @@
     lab.table("irve.bornes")                        # the most detailed edition that you were granted
     lab.table("irve@open.bornes")                   # another one
     lab.sql("SELECT commune, count(*) FROM irve.bornes GROUP BY ALL")
+    lab.cog.convert(lab.table("irve.bornes"), "commune", 2019, 2026)    # codes of 2019 → of 2026
 
 Each gives a DuckDB relation: `.df()` makes it a pandas frame, `.pl()` a Polars frame, `.arrow()` Arrow data.
 What you see is what was served when this sandbox was started; start another to see later snapshots.
@@ -15,13 +16,14 @@ import difflib
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 
-__all__ = ["datasets", "sql", "table"]
+__all__ = ["cog", "datasets", "sql", "table"]
 
 _DATA = Path(os.environ.get("DATALAB_DATA", "/data"))
+_MACROS = _DATA / "macros.sql"
 
 
 def sql(query: str, params: object = None) -> duckdb.DuckDBPyRelation:
@@ -42,6 +44,28 @@ def table(name: str) -> duckdb.DuckDBPyRelation:
 def datasets() -> duckdb.DuckDBPyRelation:
     """Every table you were granted: dataset, edition, resource, title, rows, columns, licence, version, is_default."""
     return _connection.sql("FROM main.datasets ORDER BY ALL")
+
+
+class cog:  # noqa: N801  it is read as a module: lab.cog.convert
+    """Commune codes between years, where you were granted INSEE's table of events."""
+
+    @staticmethod
+    def convert(
+        relation: duckdb.DuckDBPyRelation, column: str, from_year: int, to_year: int
+    ) -> duckdb.DuckDBPyRelation:
+        """The rows of `relation`, its commune codes in `column` moved from those of one 1 January to another's.
+
+        Every row comes back once: `<column>_<from_year>` keeps the code, `<column>_<from_year>_state` says what became
+        of it, and `column` is NULL where that is `split` (its land lies in several communes then), `outside` (in none)
+        or `unknown` (no code of `from_year`). `FROM cog_crosswalk(2019, 2026)` lists every code, with the communes in
+        which its land lies. Raises LookupError where you were not granted the events.
+        """
+        if not _MACROS.exists():
+            message = "you were not granted INSEE's events on communes (MOD, DATE_EFF, COM_AV, COM_AP …)"
+            raise LookupError(message)
+        ask = f"SELECT cog_sql('cog_relation', {_literal(column)}, {int(from_year)}, {int(to_year)})"
+        ((moved,),) = _connection.execute(ask).fetchall()
+        return cast("duckdb.DuckDBPyRelation", relation.query("cog_relation", moved))
 
 
 def _quoted(*names: str) -> str:
@@ -106,3 +130,5 @@ def _open(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 _connection = _connect()
 _views = _open(_connection)
+if _MACROS.exists():
+    _connection.execute(_MACROS.read_text(encoding="utf-8"))
