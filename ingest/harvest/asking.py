@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,6 @@ from pydantic import ValidationError
 from catalog.sources import HttpSource
 from ingest.polite import polite
 from ingest.sources.asked import asked
-from ingest.sources.cut import parsed
 from ingest.sources.web import Web
 from policies.errors import SourceError
 
@@ -45,5 +45,10 @@ class Asking:
             return asked(web, url, {"Accept": accept})
 
     def json(self, url: str) -> Any:
-        """The answer in JSON; its numbers are the texts they are written as. Raises SourceError."""
-        return parsed(self.get(url, "application/json").body, url)
+        """The answer in JSON. Raises SourceError."""
+        body = self.get(url, "application/json").body
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError) as error:
+            found = "a page or XML" if body.lstrip()[:1] == b"<" else str(error)
+            raise SourceError(f"{url}: expected JSON, found {found}; check the address") from None

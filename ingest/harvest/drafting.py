@@ -105,8 +105,8 @@ class _Drafting:
             if code is None:
                 shown = lang or self.record.language
                 self._note(key, "told", f"left out: a text in {shown[:20]!r}, {_NO_LANGUAGE}")
-            else:
-                found.setdefault(code, cleaned)
+            elif lang or code not in found:  # a text that says its language goes before one that does not
+                found[code] = cleaned
         return found
 
     def _people(self) -> None:

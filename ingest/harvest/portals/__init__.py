@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingest.harvest.record import Record
+from ingest.sources.pages import number_of
 from policies.errors import SourceError
 
 if TYPE_CHECKING:
@@ -108,6 +109,11 @@ def texts(value: object) -> dict[str, str]:
 def text(value: object) -> str | None:
     """The value, if it is a text that says something."""
     return value if isinstance(value, str) and value.strip() else None
+
+
+def whole(value: object) -> int | None:
+    """The whole number that a value of JSON, an attribute or a literal is; None if it is none."""
+    return number_of(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
 
 
 def listed(value: object) -> list[object]:

@@ -7,11 +7,10 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-from ingest.harvest.portals import Failed, Page, Portal, listed, paged, strings, text, texts
+from ingest.harvest.portals import Failed, Page, Portal, listed, paged, strings, text, texts, whole
 from ingest.harvest.record import Area, Link, Party, Record
 from ingest.harvest.words.languages import language
 from ingest.sources.cut import value_at
-from ingest.sources.pages import number_of
 from policies.errors import SourceError
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ def _items(base: str, query: dict[str, str], single: str, asking: Asking) -> Ite
 
     def ask(url: str) -> Page:
         result = _result(asking, url)
-        packages, total = result.get("results"), number_of(result.get("count"))
+        packages, total = result.get("results"), whole(result.get("count"))
         if not isinstance(packages, list) or total is None:
             raise SourceError(f"{url}: expected a search's `count` and `results`; is this a CKAN?")
         after = start_of(url) + len(packages)

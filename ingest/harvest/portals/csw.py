@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from ingest.harvest.portals import Failed, Page, Portal, paged
+from ingest.harvest.portals import Failed, Page, Portal, paged, whole
 from ingest.harvest.portals.iso import GMD, identifier_of, item_of
 from ingest.harvest.portals.xmlpage import anywhere, local, said, xml_page
-from ingest.sources.pages import number_of
 from policies.errors import SourceError
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def _items(path: str, address: str, query: list[tuple[str, str]], asking: Asking
 
     def ask(url: str) -> Page:
         results = _results(xml_page(asking.get(url, "application/xml").body, url), url)
-        total, following = number_of(results.get("numberOfRecordsMatched")), number_of(results.get("nextRecord"))
+        total, following = whole(results.get("numberOfRecordsMatched")), whole(results.get("nextRecord"))
         items = tuple(_item(one, address, url) for one in results)
         start = start_of(url)
         if following is None:  # then it is the one after those that came

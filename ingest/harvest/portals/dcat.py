@@ -10,12 +10,11 @@ from rdflib import RDF, BNode, Literal, Namespace, URIRef
 from rdflib.namespace import DCAT, DCTERMS, FOAF, RDFS, SKOS
 
 from catalog.vocabulary import HVD_LAW
-from ingest.harvest.portals import Failed, Page, Portal, paged
+from ingest.harvest.portals import Failed, Page, Portal, paged, whole
 from ingest.harvest.portals.nodes import VCARD, Reader
 from ingest.harvest.portals.rdf import ACCEPT, form_of, graph_of
 from ingest.harvest.record import Area, Link, Party, Record
 from ingest.harvest.words.languages import language
-from ingest.sources.pages import number_of
 from policies.errors import SourceError
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def _next(graph: Graph, answer: Answer, at: str) -> str | None:
 
 
 def _total(graph: Graph) -> int | None:
-    return next((number_of(str(one)) for one in sorted(graph.objects(None, HYDRA.totalItems), key=str)), None)
+    return next((whole(str(one)) for one in sorted(graph.objects(None, HYDRA.totalItems), key=str)), None)
 
 
 def records_of(graph: Graph, portal: str, url: str) -> Iterator[Item]:

@@ -9,10 +9,9 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-from ingest.harvest.portals import Failed, Page, Portal, listed, paged, strings, text
+from ingest.harvest.portals import Failed, Page, Portal, listed, paged, strings, text, whole
 from ingest.harvest.record import Area, Field, Link, Party, Record
 from ingest.sources.cut import value_at
-from ingest.sources.pages import number_of
 from policies.errors import SourceError
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def open_opendatasoft(url: str, asking: Asking) -> Portal:
 def is_opendatasoft(base: str, asking: Asking) -> bool:
     """Whether an Opendatasoft portal answers there. Raises SourceError if nothing does."""
     answer = asking.json(f"{base.rstrip('/')}/api/explore/v2.1/catalog/datasets?limit=1")
-    return number_of(value_at(answer, "total_count")) is not None
+    return whole(value_at(answer, "total_count")) is not None
 
 
 def _items(base: str, query: list[tuple[str, str]], single: str | None, asking: Asking) -> Iterator[Item]:
@@ -73,7 +72,7 @@ def _items(base: str, query: list[tuple[str, str]], single: str | None, asking: 
 
     def ask(url: str) -> Page:
         answer = asking.json(url)
-        found, total = value_at(answer, "results"), number_of(value_at(answer, "total_count"))
+        found, total = value_at(answer, "results"), whole(value_at(answer, "total_count"))
         if not isinstance(found, list) or total is None:
             raise SourceError(f"{url}: expected `results` and `total_count`; is this an Opendatasoft portal?")
         after = offset_of(url) + len(found)

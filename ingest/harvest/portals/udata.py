@@ -6,10 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-from ingest.harvest.portals import Failed, Page, Portal, Skipped, listed, paged, strings, text
+from ingest.harvest.portals import Failed, Page, Portal, Skipped, listed, paged, strings, text, whole
 from ingest.harvest.record import Area, Link, Party, Record
 from ingest.sources.cut import value_at
-from ingest.sources.pages import number_of
 from policies.errors import SourceError
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ class _Reading:
 
         def ask(url: str) -> Page:
             answer = self._asking.json(url)
-            found, total = value_at(answer, "data"), number_of(value_at(answer, "total"))
+            found, total = value_at(answer, "data"), whole(value_at(answer, "total"))
             if not isinstance(found, list) or total is None:
                 raise SourceError(f"{url}: expected a page of datasets with `data` and `total`; is this a udata?")
             more = value_at(answer, "next_page") is not None and found
