@@ -321,8 +321,9 @@ PLAIN = st.one_of(
     st.booleans(),
     st.none(),
 )
+KEYS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20).filter(str.isprintable)
 VALUES = st.recursive(
-    PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3), max_leaves=8
+    PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=8
 )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 20
 _COLUMNS = 500
+_LONGEST = 100  # signs of a column's name
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,6 @@ def _columns(record: Record, fields: tuple[Field, ...]) -> Values:
             said["description"] = {lang: description}
         if one.unit:
             said["unit"] = line_of(one.unit, 60)
-        if said:
+        if said and one.name.isprintable() and 0 < len(one.name) <= _LONGEST:
             found[one.name] = said
     return found

@@ -5,7 +5,6 @@ Read again it is the draft's values, to the last sign: that is tried before it i
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +58,8 @@ def entry(key: str, value: Any, notes: Sequence[Note] = ()) -> str:
     for name, resource in value.items():
         lines += [f"  {line}" for line in _comments([one for one in notes if one.place == (key, name)], (key, name))]
         lines.append(_indented(resource_entry(name, resource), 2))
-    return "\n".join(lines)
+    made = "\n".join(lines)
+    return made if _read(made) == {key: value} else _dumped({key: value})
 
 
 def resource_entry(name: str, resource: Any) -> str:
@@ -111,8 +111,8 @@ def _dumped(value: Values, *, fold: bool = False) -> str:
         made = made.removesuffix("\n")
         if _read(made) == value:
             return made
-    # JSON in ASCII is YAML, whatever the text
-    return "\n".join(f"{json.dumps(key)}: {json.dumps(one)}" for key, one in value.items())
+    made = yaml.dump(_Block(value), Dumper=_Quoting, allow_unicode=False, width=_WIDEST, sort_keys=False)
+    return made.removesuffix("\n")
 
 
 def _read(text: str) -> Any:
@@ -155,6 +155,10 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+class _Quoting(_Dumper):
+    """Every text in quotes and in ASCII, whatever signs it has."""
+
+
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     style = None
     if _DAY.fullmatch(value):
@@ -188,3 +192,4 @@ _Dumper.add_representer(
 _Dumper.add_representer(
     list, lambda dumper, value: dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=True)
 )
+_Quoting.add_representer(str, lambda dumper, value: dumper.represent_scalar("tag:yaml.org,2002:str", value, style='"'))
