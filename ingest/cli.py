@@ -24,10 +24,11 @@ from ingest.show import outcome_table, receipt_sheets, review_table, schedule_ta
 from policies.errors import DatalabError, DocumentError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from catalog.lab import Lab
     from ingest.board import Board
+    from ingest.held import Held
     from ingest.jobs import Done
     from ingest.outcome import Outcome
 
@@ -127,6 +128,7 @@ def review_command(
         typer.echo("nothing waits for review")
         return
     Console().print(review_table(waits))
+    _warn_of_broken(ctx.obj(), waits)
     if check:
         raise typer.Exit(1)
 
@@ -138,7 +140,11 @@ def accept_command(
     why: Annotated[str, typer.Option(help="Why; it stands in the receipt.")] = "",
     by: By = None,
 ) -> None:
-    """Let what is held count, exactly as it was held, and build the editions from it."""
+    """Let what is held count, exactly as it was held, and build the editions from it.
+
+    Saved queries, dashboards and notebooks that its columns would break are named first, as `review` names them.
+    """
+    _warn_of_broken(ctx.obj(), verdict.waiting(ctx.obj(), what))
     with board(1, "resources") as shown:
         outcomes = []
         say = partial(_at, shown, what)
@@ -188,6 +194,13 @@ def _warn_of_unknown(lab: Lab, slug: str) -> None:
     with suppress(DocumentError):
         for warning in lab.unknown_principals(slug) if slug in lab.slugs else ():
             typer.echo(f"warning: {warning}", err=True)
+
+
+def _warn_of_broken(lab: Lab, waits: Mapping[tuple[str, str], Held]) -> None:
+    """Say what of the lab's own would break if what waits were accepted."""
+    for name, would in verdict.breaks(lab, waits).items():
+        lines = "\n".join(f"  {one}" for one in would)
+        typer.echo(f"accepting {name} breaks:\n{lines}", err=True)
 
 
 def _run(lab: Lab, tasks: Sequence[Task], jobs: int, dask_address: str | None) -> Iterator[Done]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
+from catalog.impact import broken
 from catalog.receipt import Accepted
 from ingest import held
 from ingest.before import opened
@@ -20,8 +21,9 @@ from policies.errors import DocumentError, UsageError
 from policies.model import RAW
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
+    from catalog.impact import Broken
     from catalog.lab import Lab
     from ingest.before import Before, Job
     from ingest.held import Held
@@ -74,6 +76,16 @@ def accept(lab: Lab, what: str, *, by: str, why: str, say: Callable[[str], None]
                 return _accept(job, name, before, by, why)
 
             yield attempt(job, name, before[name], let_in)
+
+
+def breaks(lab: Lab, waits: Mapping[tuple[str, str], Held]) -> dict[str, tuple[Broken, ...]]:
+    """What of the lab's own would break if what waits were accepted, by `DATASET.RESOURCE`, where anything would."""
+    found = {
+        f"{slug}.{name}": broken(lab, slug, name, one.columns_before, one.columns)
+        for (slug, name), one in waits.items()
+        if one.receipt is not None
+    }
+    return {name: would for name, would in found.items() if would}
 
 
 def refuse(lab: Lab, what: str, *, by: str, why: str) -> list[str]:
