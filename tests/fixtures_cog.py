@@ -200,6 +200,10 @@ class World:
         self.write(mod, "COM", code, "COM", next_code)
         self.land[next_code], self.members[next_code] = self.land.pop(code), self.members.pop(code)
 
+    def rename(self, code):
+        """10."""
+        self.write(10, "COM", code, "COM", code)
+
     def leave(self, code):
         """30 without a commune after it: it leaves the country."""
         self.write(30, "COM", code, None, None)

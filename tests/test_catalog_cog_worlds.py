@@ -26,7 +26,7 @@ def restore(world, rng, host, _, members):
 
 
 def rename(world, _rng, host, *_):
-    world.write(10, "COM", host, "COM", host)
+    world.rename(host)
 
 
 def restore_with_another(world, _rng, host, _, members):
@@ -202,6 +202,57 @@ def test_a_code_that_a_new_commune_takes_again_is_another_commune():
         {"01001": ("01002", "merged"), "01002": ("01002", "merged"), "01003": (None, "split", {"01001", "01003"})}
     )
     assert crosswalk(con, 2006, 2000)["01001"] == ("01003", "merged", {"01003"})
+
+
+def test_land_that_was_in_two_former_communes_which_part_on_one_day_is_split():
+    con = engine(
+        listed(
+            [
+                ("31", "2000-06-01", "COM", "01001", "COM", "01002"),
+                ("31", "2000-06-01", "COM", "01002", "COM", "01002"),
+                ("31", "2001-06-01", "COM", "01002", "COM", "01003"),
+                ("31", "2001-06-01", "COM", "01003", "COM", "01003"),
+                *(("21", "2005-06-01", "COM", "01003", "COM", code) for code in ("01001", "01002", "01003")),
+            ],
+            EVENTS,
+        )
+    )
+    assert crosswalk(con, 2000, 2006)["01001"] == (None, "split", {"01001", "01002"})
+    assert crosswalk(con, 2000, 2006)["01002"] == ("01002", "incomplete", {"01002"})
+
+
+def test_land_that_has_left_a_commune_does_not_follow_it_the_next_time_that_it_comes_back():
+    world = World()
+    a, b = world.found(), world.found()
+    for happen in (
+        lambda: world.merge(b, [a], 31),
+        lambda: world.restore(b, [a]),
+        lambda: world.create(a, sorted(world.land[a])[:2]),
+        lambda: world.merge(b, ["00003"], 31),
+        lambda: world.merge(b, [a], 31),
+        lambda: world.restore(b, [a]),
+    ):
+        world.pass_days(365)
+        happen()
+    world.pass_days(365)
+    con = engine(listed(world.rows, EVENTS))
+    assert crosswalk(con, 2004, 2007) == told({a: (a, "same"), b: (b, "merged"), "00003": (b, "merged")})
+
+
+def test_a_commune_that_takes_in_one_from_outside_the_country_is_incomplete():
+    world = World()
+    a = world.found()
+    world.pass_days(365)
+    world.rename(a)
+    world.pass_days(365)
+    b = world.join()
+    world.pass_days(365)
+    world.merge(a, [b], 31)
+    world.pass_days(365)
+    con = engine(listed(world.rows, EVENTS))
+    assert crosswalk(con, 2003, 2004) == told({a: (a, "merged"), b: (a, "merged")})
+    assert crosswalk(con, 2002, 2004) == told({a: (a, "incomplete")})
+    assert crosswalk(con, 2004, 2002) == told({a: (None, "split", {a})})
 
 
 def told(fates):
