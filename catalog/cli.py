@@ -12,14 +12,16 @@ from rich.console import Console
 from catalog import query
 from catalog.entries import EVERYONE, entries
 from catalog.feed import feed
+from catalog.history import at
 from catalog.output import Format, write
 from catalog.schema import Document, json_schema
 from catalog.settings import CatalogSettings
 from catalog.web.serve import serve
-from policies.errors import DatalabError
+from policies.errors import DatalabError, QueryError
 
 if TYPE_CHECKING:
     from catalog.lab import Lab
+    from policies.errors import UsageError
 
 app = typer.Typer()
 
@@ -32,14 +34,25 @@ def query_command(
         str, typer.Option("--as", metavar="PRINCIPAL", help="everyone, user:NAME, group:NAME, or a user's NAME.")
     ] = "everyone",
     purpose: Annotated[str | None, typer.Option(help="What for: some grants hold for one purpose only.")] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="A version (3), a day (2026-03-01) or a moment of UTC.", show_default="now"),
+    ] = None,
     form: Annotated[
         Format, typer.Option("--format", help="table for a person; the others write every row.")
     ] = Format.table,
 ) -> None:
     """Ask the lake in SQL, as a principal who sees the editions granted to it and nothing else."""
     lab: Lab = ctx.obj()
-    con = query.connect(lab, lab.principals(as_), purpose=purpose)
-    write(query.select(con, sql), form, sys.stdout.buffer, Console())
+    absent: list[UsageError] = []
+    when = None if as_of is None else at(as_of)
+    con = query.connect(lab, lab.principals(as_), purpose=purpose, as_of=when, absent=absent.append)
+    try:
+        found = query.select(con, sql)
+    except QueryError as error:
+        of_query = [one for one in map(str, absent) if one.partition("@")[0] in sql]
+        raise QueryError("\n".join(of_query or [str(error)])) from None
+    write(found, form, sys.stdout.buffer, Console())
 
 
 @app.command("serve")

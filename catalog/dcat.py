@@ -87,7 +87,7 @@ def dataset_graph(settings: CatalogSettings, entry: Entry) -> Graph:
 
 def base_url(settings: CatalogSettings) -> str:
     """Where the portal answers, with a slash at the end."""
-    return str(settings.url).rstrip("/") + "/"
+    return settings.base
 
 
 def _triples(settings: CatalogSettings) -> _Triples:

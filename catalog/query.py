@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import duckdb
 
 from catalog.cog.macros import macros
+from catalog.history import snapshot
+from catalog.lake import Current
 from policies.editions import literal, quoted
-from policies.errors import QueryError
+from policies.errors import QueryError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from catalog.history import At
     from catalog.lab import Granted, Lab
     from catalog.lake import Served
 
 
-def connect(lab: Lab, principals: frozenset[str], *, purpose: str | None = None) -> duckdb.DuckDBPyConnection:
+def connect(
+    lab: Lab,
+    principals: frozenset[str],
+    *,
+    purpose: str | None = None,
+    as_of: At | None = None,
+    absent: Callable[[UsageError], None] = lambda _: None,
+) -> duckdb.DuckDBPyConnection:
     """An in-memory database with the schema `<dataset>` and in it a view `<resource>`, for each granted edition.
+
+    With `as_of`, the views are of the snapshots of that version or moment; `absent` is told of each table without one.
 
     Where several editions of a dataset are granted, `<dataset>` is the most detailed and each one also stands at
     `"<dataset>@<edition>"`. The connection opens the granted files and no others, and its settings are locked; but
@@ -29,6 +42,8 @@ def connect(lab: Lab, principals: frozenset[str], *, purpose: str | None = None)
     """
     con = duckdb.connect()
     granted = lab.granted(principals, purpose=purpose)
+    if as_of is not None:
+        granted = tuple(_as_of(lab, edition, as_of, absent) for edition in granted)
     files: list[str] = []
     for edition in granted:
         for resource, served in edition.current.resources.items():
@@ -43,6 +58,16 @@ def connect(lab: Lab, principals: frozenset[str], *, purpose: str | None = None)
         con.execute(codes)
     con.execute("SET lock_configuration = true")
     return con
+
+
+def _as_of(lab: Lab, edition: Granted, when: At, absent: Callable[[UsageError], None]) -> Granted:
+    found = {}
+    for resource in edition.current.resources:
+        try:
+            found[resource] = snapshot(lab, edition, resource, when)
+        except UsageError as error:
+            absent(error)
+    return replace(edition, current=Current(resources=found))
 
 
 def select(con: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:

@@ -5,7 +5,8 @@
     /data/<dataset>/<edition>/current.json             the snapshot: its tables, their rows, columns and files
     /data/<dataset>/<edition>/<resource>/*.parquet     exactly that table
 
-Older snapshots, later ones, receipts and the Delta log stay outside: docs/decisions/0004.
+What lies before that snapshot is handed in apart (past.py). Later ones, receipts and the Delta log stay outside:
+docs/decisions/0004.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from typing import TYPE_CHECKING, Any
 from catalog.cog.macros import macros
 from catalog.lake import POINTER
 from catalog.metadata import said
+from catalog.settings import CatalogSettings
+from catalog.vocabulary import LICENCES
 from policies.errors import LakeError, SandboxError
 from sandbox.jail import Mount
+from sandbox.past import past_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,6 +62,9 @@ def data_of(lab: Lab, granted: tuple[Granted, ...], *, private: bool, left_out: 
         mounts += found
         files[f"{_folder(edition)}/{POINTER}"] = pointer(edition.current)
         whole.append(edition)
+    older, listed = past_of(lab, tuple(whole), _TOLD, left_out)
+    mounts += older
+    files.update(listed)
     if private:
         for mount in mounts:
             _check_readable(mount.source)
@@ -76,6 +83,7 @@ def describe(lab: Lab, granted: tuple[Granted, ...]) -> list[dict[str, Any]]:
     """
     most_detailed = {edition.dataset: edition.edition for edition in granted}
     entries = []
+    base = lab.section("catalog", CatalogSettings).base
     for edition in granted:
         dataset = lab.dataset(edition.dataset)
         entries.append(
@@ -85,6 +93,10 @@ def describe(lab: Lab, granted: tuple[Granted, ...]) -> list[dict[str, Any]]:
                 "title": said(dataset.title),
                 "description": said(dataset.description),
                 "licence": dataset.licence,
+                "licence_uri": LICENCES[dataset.licence].uri,
+                "share_alike": LICENCES[dataset.licence].share_alike,
+                "publisher": dataset.publisher.name,
+                "page": f"{base}datasets/{edition.dataset}",
                 "default": most_detailed[edition.dataset] == edition.edition,
             }
         )

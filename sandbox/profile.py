@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sandbox.settings import SandboxSettings
 
 _HERE = Path(__file__).parent
-_LAB_MODULE = "/opt/datalab/lab.py"
+_LAB = "/opt/datalab/lab"
 
 
 def profile_of(
@@ -66,7 +66,7 @@ def profile_of(
             "/etc/hosts": b"127.0.0.1 localhost datalab\n::1 localhost\n",
             "/etc/nsswitch.conf": b"passwd: files\ngroup: files\nhosts: files\n",
             **data.files,
-            _LAB_MODULE: (_HERE / "lab.py").read_bytes(),
+            **{f"{_LAB}/{path.name}": path.read_bytes() for path in sorted((_HERE / "lab").glob("*.py"))},
         },
         env=_environment(settings),
         seccomp=seccomp.program(),
@@ -87,7 +87,7 @@ def _environment(settings: SandboxSettings) -> dict[str, str]:
     return {
         "PATH": f"{VENV}/bin:/usr/bin:/bin",
         "VIRTUAL_ENV": VENV,
-        "PYTHONPATH": str(Path(_LAB_MODULE).parent),
+        "PYTHONPATH": str(Path(_LAB).parent),
         "PYTHONDONTWRITEBYTECODE": "1",
         "HOME": HOME,
         "USER": "lab",

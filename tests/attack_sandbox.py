@@ -137,7 +137,7 @@ def write_into_dev():
 
 @attack
 def replace_lab_py():
-    with open("/opt/datalab/lab.py", "wb"):
+    with open("/opt/datalab/lab/__init__.py", "wb"):
         return "open: opened for writing"
 
 

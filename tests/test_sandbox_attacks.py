@@ -143,7 +143,7 @@ def in_a_jail_of_nobody(targets):
             uid=None,
             home=folder / "home",
             mounts=(Mount(folder / "granted", granted.target),),
-            files={"/opt/datalab/lab.py": b""},
+            files={"/opt/datalab/lab/__init__.py": b""},
             env={"PATH": "/usr/bin"},
             seccomp=program(),
             tmp=2**20,

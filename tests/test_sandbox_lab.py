@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fixtures_sandbox import REPOSITORY, commit, profile_for, run
 
-SOURCE = REPOSITORY / "sandbox" / "lab.py"
+SOURCE = REPOSITORY / "sandbox" / "lab"
 
 
 def place(data, target, make):
@@ -22,7 +22,7 @@ def place(data, target, make):
 
 @pytest.fixture
 def load(tmp_path, monkeypatch):
-    """Give `lab.py` the data that a user would have at /data, and import it afresh."""
+    """Give `lab` the data that a user would have at /data, and import it afresh."""
 
     def load(lab, change=lambda _: None, **grants):
         data = tmp_path / "data"
@@ -34,8 +34,11 @@ def load(tmp_path, monkeypatch):
             place(data, mount.target, lambda path, mount=mount: path.symlink_to(mount.source))
         change(data)
         monkeypatch.setenv("DATALAB_DATA", str(data))
-        spec = importlib.util.spec_from_file_location("lab_in_a_notebook", SOURCE)
+        spec = importlib.util.spec_from_file_location(
+            "lab_in_a_notebook", SOURCE / "__init__.py", submodule_search_locations=[str(SOURCE)]
+        )
         module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, spec.name, module)
         spec.loader.exec_module(module)
         return module
 
@@ -43,11 +46,13 @@ def load(tmp_path, monkeypatch):
 
 
 def test_it_imports_the_standard_library_and_duckdb_alone():
-    nodes = [node for node in ast.walk(ast.parse(SOURCE.read_text())) if isinstance(node, ast.Import | ast.ImportFrom)]
+    trees = [ast.parse(path.read_text()) for path in SOURCE.glob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     names = {
         name.split(".")[0]
         for node in nodes
         for name in ([node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names])
+        if not getattr(node, "level", 0)
     }
     assert names - set(sys.stdlib_module_names) == {"duckdb"}
 
