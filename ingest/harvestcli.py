@@ -11,8 +11,7 @@ from rich.console import Console
 from rich.table import Table as Sheet
 from rich.text import Text
 
-from ingest.harvest.portals.kinds import Kind  # noqa: TC001  typer reads it
-from ingest.harvest.run import Wishes, harvest
+from ingest.harvest.kind import Kind  # noqa: TC001  typer reads it
 
 if TYPE_CHECKING:
     from catalog.lab import Lab
@@ -50,6 +49,8 @@ def harvest_command(
     again by its identifier there, and what you change in it stays. What the portal no longer lists is marked, in
     `harvested: {gone: DATE}`. Exits with 1 if anything failed.
     """
+    from ingest.harvest.run import Wishes, harvest  # noqa: PLC0415  it takes a second to load, and each command looks here
+
     lab: Lab = ctx.obj()
     wishes = Wishes(kind=kind, limit=limit, dry_run=dry_run, allow_gone=allow_gone)
     console = Console(stderr=True)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from catalog.lab import Lab
-    from ingest.harvest.portals.kinds import Kind
+    from ingest.harvest.kind import Kind
     from ingest.harvest.reading import Say
 
 _GONE_WITHOUT_ASKING = 0.1

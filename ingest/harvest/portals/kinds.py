@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
+from ingest.harvest.kind import KINDS
 from ingest.harvest.portals import ckan, csw, dcat, opendatasoft, udata
 from ingest.harvest.portals.rdf import form_of
 from ingest.harvest.portals.xmlpage import local, xml_page
@@ -17,10 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ingest.harvest.asking import Asking
+    from ingest.harvest.kind import Kind
     from ingest.harvest.portals import Portal
-
-Kind = Literal["ckan", "udata", "opendatasoft", "dcat", "csw"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _OPEN: dict[Kind, Callable[[str, Asking], Portal]] = {
     "ckan": ckan.open_ckan,
