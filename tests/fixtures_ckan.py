@@ -208,6 +208,10 @@ class Published:
         self.folder.write(f"sources/{slug}.csv", content)
         self.describe(slug, resource, **changes)
         self.grant(slug, *grants)
+        self.bring(slug)
+
+    def bring(self, slug):
+        """Ingest a dataset."""
         assert [outcome.error for outcome in ingest(self.folder.lab, slug, lambda _: None)] == [None]
 
     def describe(self, slug, resource=None, **changes):

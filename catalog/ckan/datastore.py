@@ -61,6 +61,9 @@ _TYPES = {
     "DATE": "date",
     "TIME": "time",
     "TIMESTAMP": "timestamp",
+    "TIMESTAMP_S": "timestamp",
+    "TIMESTAMP_MS": "timestamp",
+    "TIMESTAMP_NS": "timestamp",
     "TIMESTAMP WITH TIME ZONE": "timestamptz",
 }
 """SQL type → PostgreSQL's; a DECIMAL is numeric, and all else, geometry as WKT, is text."""
