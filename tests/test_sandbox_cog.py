@@ -45,6 +45,26 @@ def test_a_notebook_converts_codes_by_the_events_it_was_granted(codes):
     ), said
 
 
+CITE = """
+import lab
+for query in (
+    "SELECT count(*) FROM cog_crosswalk(2001, 2002)",
+    '''SELECT * FROM cog_convert('irve.bornes', 'id', 2001, 2002), "secret@raw".bornes''',
+    "FROM query('FROM irve.bornes')",
+):
+    told = lab.cite(query)
+    print(sorted(one["name"] for one in told.tables), lab.replay(told).shape[0])
+"""
+
+
+def test_a_citation_names_the_tables_that_the_macros_read_and_is_replayed_by_them(codes):
+    said = run(codes, "python", "-c", CITE, user="bob")
+    assert (said.code, said.out.splitlines()) == (
+        0,
+        ["['codes@raw.events'] 1", "['codes@raw.events', 'irve.bornes', 'secret@raw.bornes'] 2", "['irve.bornes'] 2"],
+    ), said
+
+
 def test_who_was_not_granted_the_events_is_told_so(codes):
     said = run(codes, "python", "-c", ASK, user="eve")
     assert said.code == 1

@@ -6,14 +6,17 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+
 if TYPE_CHECKING:
-    import duckdb
+    from collections.abc import Iterator
 
 _BODIES = "SELECT macro_definition FROM duckdb_functions() WHERE function_name = ? AND macro_definition IS NOT NULL"
 _FICKLE = (
     "SELECT coalesce(list(DISTINCT function_name ORDER BY function_name), []) FROM duckdb_functions() "
     "WHERE list_contains(?, function_name) AND stability <> 'CONSISTENT'"
 )
+_BY_TEXT = frozenset({"query", "query_table"})
 
 
 def read_by(con: duckdb.DuckDBPyConnection, query: str) -> list[str]:
@@ -33,6 +36,8 @@ def read_by(con: duckdb.DuckDBPyConnection, query: str) -> list[str]:
         for (body,) in con.execute(_BODIES, [name]).fetchall():
             ((inside,),) = con.execute("SELECT json_serialize_sql(?)", [body]).fetchall()
             _walk(json.loads(inside), names, functions)
+    if not _BY_TEXT.isdisjoint(functions):
+        names.update(dict.fromkeys(_needed(con, query)))
     ((fickle,),) = con.execute(_FICKLE, [list(functions)]).fetchall()
     if fickle or sampled:
         what = ", ".join(f"{name}()" for name in fickle) or "USING SAMPLE"
@@ -62,6 +67,19 @@ def fingerprint(con: duckdb.DuckDBPyConnection, query: str) -> tuple[int, str]:
 def quoted(*names: str) -> str:
     """The names as SQL takes them, parted by dots."""
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def _needed(con: duckdb.DuckDBPyConnection, query: str) -> Iterator[str]:
+    """The views without which the query fails: what it reads, also where a text such as `cog_convert`'s names it."""
+    for schema, name in con.execute("SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal").fetchall():
+        con.execute("BEGIN")
+        try:
+            con.execute(f"DROP VIEW {quoted(schema, name)}")
+            con.execute(f"DESCRIBE {query}")
+        except duckdb.Error:
+            yield f"{schema}.{name}"
+        finally:
+            con.execute("ROLLBACK")
 
 
 def _walk(node: Any, names: dict[str, None], functions: dict[str, None]) -> bool:
