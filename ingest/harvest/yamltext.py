@@ -5,6 +5,7 @@ Read again it is the draft's values, to the last sign: that is tried before it i
 
 from __future__ import annotations
 
+import copy
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ _NUMBER_LIKE = re.compile(r"|(?=.*[0-9])[-+0-9.,_:eExXoOTZ]+|[0-9]+[A-Za-z][0-9A
 
 def values_of(text: str, path: Path | str) -> Values:
     """What a descriptor's YAML says, unchecked but for its being a mapping. Raises DocumentError with the line."""
-    return parse_yaml(text, path, RootModel[dict[str, Any]]).root
+    return copy.deepcopy(parse_yaml(text, path, RootModel[dict[str, Any]]).root)  # what is read may be kept, and shared
 
 
 def descriptor_yaml(draft: Draft) -> str:
