@@ -5,6 +5,8 @@ The portal, DCAT and CKAN all take these, so none of them asks the policy by its
 
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,11 +15,10 @@ from catalog.territory import Territories
 from policies.errors import DatalabError
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable
 
-    from catalog.lab import Lab
-    from catalog.lake import Current, Served
+    from catalog.lab import Granted, Lab
+    from catalog.lake import Current, Served, Stamp
     from catalog.model import Dataset, Resource
     from catalog.territory import Place
 
@@ -59,26 +60,93 @@ def entries(
 ) -> tuple[Entry, ...]:
     """Every edition these principals may open today, by slug, then from the least to the most detailed.
 
-    A dataset whose descriptor or policy is wrong is left out, and `left_out` is told why; so is, silently, an edition
-    that serves no resource which the descriptor still has. Raises LakeError when what is on disk is damaged.
+    A dataset whose descriptor or policy is wrong, or whose lake is damaged, is left out, and `left_out` is told why; so
+    is, silently, an edition that serves no resource which the descriptor still has.
     """
-    described = {}
-    for slug in lab.slugs:
+    return Readings(lab, principals, purpose).now(left_out)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """One dataset as it was read: what is granted of it, and what is wrong with it."""
+
+    stamp: tuple[Stamp | None, ...]
+    dataset: Dataset | None
+    granted: tuple[Granted, ...]
+    wrong: tuple[DatalabError, ...]
+
+
+class Readings:
+    """What some principals are shown, read again where it has changed. Not safe between threads: callers take turns."""
+
+    def __init__(self, lab: Lab, principals: frozenset[str], purpose: str | None = None) -> None:
+        """Read nothing yet: `now` does."""
+        self._lab = lab
+        self._principals = principals
+        self._purpose = purpose
+        self.day = dt.date.min
+        self._read: dict[str, _Read] = {}
+        self._shown: dict[str, tuple[tuple[Entry, ...], tuple[DatalabError, ...]]] = {}
+        self._entries: tuple[Entry, ...] = ()
+        self.stamps: dict[str, tuple[Stamp | None, ...]] = {}
+        """What `Lab.stamp` said of each dataset when it was read; never changed, but replaced."""
+        self.stamp = ""
+        """Differs when anything that was read does."""
+
+    def now(self, left_out: Callable[[DatalabError], None] = lambda _: None) -> tuple[Entry, ...]:
+        """As `entries` says; the very same tuple while nothing has changed, and the same Entry for the same dataset."""
+        day = dt.datetime.now(dt.UTC).date()  # grants start and end with days
+        stamps = {slug: self._lab.stamp(slug) for slug in self._lab.slugs}
+        changed = {slug for slug, stamp in stamps.items() if day != self.day or not self._is(slug, stamp)}
+        gone = self._read.keys() - stamps.keys()
+        if changed or gone or day != self.day:
+            self.day = day
+            for slug in gone:
+                del self._read[slug]
+                del self._shown[slug]
+            for slug in changed:
+                self._read[slug] = self._reading(slug, stamps[slug])
+            self._place(changed, gone)
+            self._entries = tuple(entry for slug in stamps for entry in self._shown[slug][0])
+            self.stamps = stamps
+            self.stamp = hashlib.sha256(repr((day, stamps)).encode()).hexdigest()[:32]
+        for slug in stamps:
+            for error in (*self._read[slug].wrong, *self._shown[slug][1]):
+                left_out(error)
+        return self._entries
+
+    def _is(self, slug: str, stamp: tuple[Stamp | None, ...]) -> bool:
+        held = self._read.get(slug)
+        return held is not None and held.stamp == stamp
+
+    def _reading(self, slug: str, stamp: tuple[Stamp | None, ...]) -> _Read:
+        wrong: list[DatalabError] = []
         try:
-            described[slug] = lab.dataset(slug)
+            dataset = self._lab.dataset(slug)
         except DatalabError as error:
-            left_out(error)
-    granted = lab.granted(principals, purpose=purpose, left_out=left_out)
-    territories = Territories(lab, granted, lab.section("catalog", CatalogSettings).territories)
-    shown = []
-    for one in granted:
-        if one.dataset not in described:
-            continue
-        dataset = described[one.dataset]
-        try:
-            place = territories.place(dataset.spatial)
-        except DatalabError as error:
-            left_out(error)
-            continue
-        shown.append(Entry(one.dataset, dataset, one.edition, one.current, place))
-    return tuple(entry for entry in shown if entry.resources)
+            return _Read(stamp, None, (), (error,))
+        granted = self._lab.granted(
+            self._principals, purpose=self._purpose, on=self.day, slugs=(slug,), left_out=wrong.append
+        )
+        return _Read(stamp, dataset, granted, tuple(wrong))
+
+    def _place(self, changed: set[str], gone: set[str]) -> None:
+        """Make the entries of what has changed; of all, where that are the contours by which others are placed."""
+        tables = self._lab.section("catalog", CatalogSettings).territories
+        granted = [one for read in self._read.values() for one in read.granted]
+        territories = Territories(self._lab, granted, tables)
+        contours = {told.partition(".")[0] for told in tables.values()}
+        for slug in changed if contours.isdisjoint(changed | gone) else self._read:
+            self._shown[slug] = _placed(slug, self._read[slug], territories)
+
+
+def _placed(slug: str, read: _Read, territories: Territories) -> tuple[tuple[Entry, ...], tuple[DatalabError, ...]]:
+    """The dataset's entries, or why there are none."""
+    if read.dataset is None or not read.granted:
+        return (), ()
+    try:
+        place = territories.place(read.dataset.spatial)
+    except DatalabError as error:
+        return (), (error,)
+    made = (Entry(slug, read.dataset, one.edition, one.current, place) for one in read.granted)
+    return tuple(entry for entry in made if entry.resources), ()

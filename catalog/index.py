@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import tantivy
 
 from catalog.facets import values
-from catalog.ranking import standing
+from catalog.ranking import worth
 from catalog.vocabulary import THEMES
 from catalog.words import SMALL, asked_stems, fold, stems, units, whole
 
@@ -42,14 +42,11 @@ Said = tuple[str, str]
 class Listed(NamedTuple):
     """One dataset as a list shows it: its editions, from the least to the most detailed, and what they are."""
 
+    slug: str
     entries: tuple[Entry, ...]
     values: Values
-    standing: float
-
-    @property
-    def slug(self) -> str:
-        """The dataset's name."""
-        return self.entries[-1].slug
+    worth: float
+    """Of `ranking.worth`."""
 
 
 class Index:
@@ -85,7 +82,7 @@ def indexed(entries: Iterable[Entry], day: dt.date, before: Index | None = None)
     added: dict[int, Listed] = {}
     following = 1 + max(held, default=0)
     for slug, editions in datasets.items():
-        one = Listed(tuple(editions), values(editions, day), standing(editions[-1], day))
+        one = Listed(slug, tuple(editions), values(editions, day), worth(editions[-1], day))
         number = numbers.get(slug)
         if number is None or held[number].entries != tuple(editions):
             number = following + len(added)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
-from catalog.lake import Current, Lake
+from catalog.lake import Current, Lake, Stamp, stamp
 from catalog.model import RESERVED, Dataset
 from policies.decide import granted_editions
 from policies.document import check_section, line_of, read_toml, read_yaml, suggest
@@ -20,7 +20,7 @@ from policies.model import RAW, Policy
 from policies.settings import PolicySettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from pathlib import Path
 
     from policies.model import EditionTable
@@ -127,6 +127,11 @@ class Lab:
                 bad.append(error)
         return good, bad
 
+    def stamp(self, slug: str) -> tuple[Stamp | None, ...]:
+        """Differs as soon as the descriptor, the policy or what is served of `slug` does."""
+        names = (f"datasets/{slug}.yaml", f"datasets/{slug}.yml", f"policies/{slug}.yaml")
+        return (*(stamp(f"{self.root}/{name}") for name in names), *Lake(self.root / "var" / "lake").stamps(slug))
+
     def policy(self, slug: str) -> Policy | None:
         """The policy of `slug`, or None: then nobody is granted anything. Raises DocumentError if it is wrong."""
         path = self.root / "policies" / f"{slug}.yaml"
@@ -162,19 +167,20 @@ class Lab:
         *,
         purpose: str | None = None,
         on: dt.date | None = None,
+        slugs: Iterable[str] | None = None,
         left_out: Callable[[DatalabError], None] | None = None,
     ) -> tuple[Granted, ...]:
         """Every served edition these principals may open on that day (today when None), dataset by dataset.
 
-        Within a dataset the order is from the least to the most detailed. The one answer for every door: CLI, portal,
-        CKAN, sandbox. It fails closed: a policy or a descriptor that cannot be read grants nothing, and neither does a
-        resource that the descriptor no longer has, or an edition that was built by another policy than today's.
-        `left_out` is told of what is wrong or out of date, and of what is damaged on disk; without it, what is damaged
-        raises LakeError.
+        `slugs` are the datasets to look at, all when None. Within a dataset the order is from the least to the most
+        detailed. The one answer for every door: CLI, portal, CKAN, sandbox. It fails closed: a policy or a descriptor
+        that cannot be read grants nothing, and neither does a resource that the descriptor no longer has, or an edition
+        that was built by another policy than today's. `left_out` is told of what is wrong or out of date, and of what
+        is damaged on disk; without it, what is damaged raises LakeError.
         """
         day = dt.datetime.now(dt.UTC).date() if on is None else on
         found: list[Granted] = []
-        for slug in self.slugs:
+        for slug in self.slugs if slugs is None else slugs:
             try:
                 found += self._granted(slug, principals, purpose, day, left_out)
             except LakeError as error:

@@ -60,6 +60,19 @@ class Current(Stored):
     resources: dict[str, Served]
 
 
+Stamp = tuple[str, int, int, int]
+"""A file as the filesystem knows it, which differs once it has been written or replaced."""
+
+
+def stamp(path: Path | str) -> Stamp | None:
+    """The stamp of a file; None where there is none."""
+    try:
+        known = os.stat(path)  # noqa: PTH116  thousands are asked for in a row, and a Path takes longer than the disk
+    except OSError:
+        return None
+    return str(path), known.st_mtime_ns, known.st_size, known.st_ino
+
+
 def sync_filesystem(path: Path) -> None:
     """Put everything written to the filesystem of `path` on disk (syncfs); raises OSError when the disk says no."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -203,6 +216,16 @@ class Lake:
         """Every edition of a dataset that has a folder, whether or not anything in it counts."""
         folder = self._root / dataset
         return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+    def stamps(self, dataset: str) -> tuple[Stamp, ...]:
+        """The stamp of every edition's pointer: they differ as soon as anything else is served of the dataset."""
+        folder = f"{self._root}/{dataset}"
+        try:
+            editions = sorted(os.listdir(folder))  # noqa: PTH208  as for `stamp`
+        except OSError:
+            return ()
+        found = (stamp(f"{folder}/{edition}/{POINTER}") for edition in editions)
+        return tuple(one for one in found if one is not None)
 
     def point(self, dataset: str, edition: str, current: Current) -> None:
         """Let an edition serve `current` from now on. Raises OSError when the disk refuses, LakeError as `commit`."""

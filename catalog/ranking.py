@@ -58,16 +58,15 @@ def freshness(entry: Entry, today: dt.date) -> Freshness:
     return "current" if _age(entry, today) <= period * GRACE else "late"
 
 
-def standing(entry: Entry, today: dt.date) -> float:
-    """How fresh and complete a dataset is, 0 to 1, by the most detailed of its editions that are shown."""
+def worth(entry: Entry, today: dt.date) -> float:
+    """By what the relevance of a dataset is multiplied: 0.6 to 0.9, as fresh and complete as its best edition is."""
     fresh, complete = _WEIGHTS
-    return (fresh * _fresh(entry, today) + complete * completeness(entry)) / (fresh + complete)
+    return _LEAST + (1 - _LEAST) * (fresh * _fresh(entry, today) + complete * completeness(entry))
 
 
-def worth(standing: float, downloads: float) -> float:
-    """By what the relevance of a dataset is multiplied, 0.6 to 1; `downloads` is what `Uses` says."""
-    described = sum(_WEIGHTS)
-    return _LEAST + (1 - _LEAST) * (described * standing + (1 - described) * _used(downloads))
+def bonus(downloads: float) -> float:
+    """What use adds to the worth of a dataset: 0 to 0.1, the most for a thousand downloads; the first count most."""
+    return (1 - _LEAST) * (1 - sum(_WEIGHTS)) * min(1.0, math.log1p(downloads) / _MUCH_USED)
 
 
 def completeness(entry: Entry) -> float:
@@ -103,8 +102,3 @@ def _fresh(entry: Entry, today: dt.date) -> float:
 
 def _age(entry: Entry, today: dt.date) -> float:
     return (today - entry.modified.date()) / dt.timedelta(days=1)
-
-
-def _used(downloads: float) -> float:
-    """0 for none, 1 for a thousand and more; the first ones count most."""
-    return min(1.0, math.log1p(downloads) / _MUCH_USED)

@@ -16,7 +16,7 @@ from tantivy import Occur, Query
 
 from catalog.facets import counts, matches
 from catalog.index import PLACES, STEMS, texts
-from catalog.ranking import worth
+from catalog.ranking import bonus
 from catalog.synonyms import NONE
 from catalog.words import SMALL, Word, asked_stems, units, whole
 
@@ -94,9 +94,9 @@ def _ranked(index: Index, asked: str, synonyms: Synonyms, downloads: Mapping[str
         hits = [] if query is None or not index.listed else index.hits(query, len(index.listed))
     else:
         hits = [(1.0, one) for one in index.listed.values()]
-    scored = [(score * worth(one.standing, downloads.get(one.slug, 0)), one) for score, one in hits]
-    scored.sort(key=lambda pair: (-pair[0], pair[1].slug))
-    return [one for _, one in scored]
+    used = {slug: bonus(count) for slug, count in downloads.items()}
+    scored = [(-score * (one.worth + used.get(one.slug, 0)), one.slug, one) for score, one in hits]
+    return [one for _, _, one in sorted(scored)]
 
 
 def _query(index: Index, asked: str, synonyms: Synonyms) -> Query | None:

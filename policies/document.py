@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
@@ -55,8 +56,11 @@ _FastLoader: Any = type(
 )
 """The same by libyaml, where PyYAML was built with it: a dozen times as fast."""
 
-_DEEPEST = 50
-"""Documents that are nested deeper are left to the other loader: libyaml's composing would overflow the stack."""
+_DEEPEST = 200
+"""Documents that may nest deeper are left to the other loader: libyaml's composing would overflow the stack."""
+
+_INDENTED = re.compile(r"(?:^|[\n\r\x85\u2028\u2029])[ \t?:\ufeff-]*")
+"""What stands on a line before a block's first key or item: indentation, and the signs of the blocks around it."""
 
 
 def read_yaml(path: Path, model: type[M]) -> M:
@@ -77,6 +81,12 @@ def read_yaml(path: Path, model: type[M]) -> M:
 
 def parse_yaml(text: str, path: Path | str, model: type[M]) -> M:
     """The model that a YAML text is; `path` names it in errors. Raises DocumentError."""
+    made: M = _parsed(text, path, model)
+    return made
+
+
+@lru_cache(maxsize=4)  # one reading asks for the same descriptor several times
+def _parsed(text: str, path: Path | str, model: type[BaseModel]) -> Any:
     try:
         root = _composed(text)
         if root is None:
@@ -144,17 +154,9 @@ def _composed(text: str) -> yaml.Node | None:
 
 
 def _depth(text: str) -> int:
-    """How deep a document nests; it is counted up to one more than _DEEPEST."""
-    depth = deepest = 0
-    for event in yaml.parse(text, Loader=_FastLoader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            deepest = max(deepest, depth)
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if deepest > _DEEPEST:
-            break
-    return deepest
+    """At most how deep a document nests: by a bracket each, and twice by each column in which a block can start."""
+    columns = max(map(len, _INDENTED.findall(text)), default=0)
+    return text.count("[") + text.count("{") + 2 * (columns + 1)
 
 
 def _refuse_duplicates(path: Path | str, node: yaml.Node) -> None:

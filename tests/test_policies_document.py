@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from catalog.model import Dataset
-from policies.document import read_yaml
+from policies.document import _depth, read_yaml
 from policies.errors import DocumentError
 from policies.model import Policy
 
@@ -89,3 +94,13 @@ def test_an_address_that_cannot_be_fetched_is_named_as_such(folder):
 def test_a_document_that_is_no_mapping_of_plain_keys_is_an_error(folder, text):
     folder.write("policies/jeu.yaml", text)
     assert "policies/jeu.yaml:1" in error_of(folder, "policies/jeu.yaml", Policy)
+
+
+@given(st.text(st.sampled_from("[]{}-?:, \n\ra&!|'\u2028\ufeff"), max_size=60))
+def test_no_document_nests_deeper_than_it_is_taken_to(text):
+    depth = deepest = 0
+    with contextlib.suppress(yaml.YAMLError):  # what comes before an error was opened all the same
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            deepest = max(deepest, depth)
+    assert deepest <= _depth(text)

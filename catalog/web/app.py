@@ -27,7 +27,7 @@ from catalog.uses import Uses
 from catalog.vocabulary import FREQUENCIES, LICENCES, THEMES
 from catalog.web import joined, listing, pages, texts
 from catalog.web.headers import SECURITY, SecurityHeaders
-from catalog.web.state import Shelf
+from catalog.web.state import Shelf, Shown
 from policies.errors import DatalabError
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from catalog.lab import Lab
     from catalog.metadata import Lang
+    from catalog.search import Found
 
 HERE = Path(__file__).parent
 LOG = logging.getLogger("datalab.portal")
@@ -93,9 +94,12 @@ class _Portal:
     def index(self, request: Request) -> Response:
         """Answer with the list of datasets: those that `q` finds and that are what was chosen in the facets."""
         asked = listing.asked(request.query_params)
-        shown = self.shelf.now()
-        found = search(shown.index, asked.query, asked.chosen, shown.synonyms, self.uses.downloads())
+        shown = self.shelf.lately()
+        found = self._search(asked, shown)
         entries, pages_ = listing.paged(found.entries, asked.page)
+        if not self.shelf.holds(shown, entries):
+            found = self._search(asked, self.shelf.now())
+            entries, pages_ = listing.paged(found.entries, asked.page)
         if not 1 <= asked.page <= pages_:
             raise HTTPException(404)
         facets = listing.facet_views(asked, found, _language(request))
@@ -110,13 +114,15 @@ class _Portal:
             pages=pages_,
         )
 
+    def _search(self, asked: listing.Asked, shown: Shown) -> Found:
+        return search(shown.index, asked.query, asked.chosen, shown.synonyms, self.uses.downloads())
+
     async def dataset(self, request: Request) -> Response:
         """Answer with the page of one dataset; 404 when it is not granted to everyone, as if it were not there."""
         return await run_sync(self._dataset, request, limiter=self.viewing)
 
     def _dataset(self, request: Request) -> Response:
-        shown = self.shelf.now()
-        held = shown.of(request.path_params["slug"])
+        shown, held = self.shelf.of(request.path_params["slug"])
         if not held:
             raise HTTPException(404)
         lang = _language(request)
@@ -136,12 +142,9 @@ class _Portal:
 
     async def data(self, request: Request) -> Response:
         """Answer with one table as a file. The address is looked up among what is granted; it never becomes a path."""
-        shown = await run_sync(self.shelf.now)
+        _, held = await run_sync(self.shelf.of, request.path_params["slug"])
         name, _, suffix = request.path_params["file"].rpartition(".")
-        entry = next(
-            (held for held in shown.of(request.path_params["slug"]) if held.edition == request.path_params["edition"]),
-            None,
-        )
+        entry = next((one for one in held if one.edition == request.path_params["edition"]), None)
         form = next((known for known in download.FORMATS if known == suffix), None)
         if entry is None or form is None or name not in entry.resources:
             raise HTTPException(404)

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import logging
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from catalog import feed
-from catalog.entries import EVERYONE, Entry, entries
+from catalog.entries import EVERYONE, Entry, Readings
 from catalog.index import indexed
-from catalog.lake import POINTER
+from catalog.lake import Stamp, stamp
 from catalog.settings import CatalogSettings
 from catalog.synonyms import FILE as SYNONYMS
 from catalog.synonyms import shipped, synonyms
 from policies.errors import DatalabError
-from policies.model import RAW
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from catalog.index import Index
     from catalog.lab import Lab
@@ -29,7 +27,11 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("datalab.portal")
 
-Stamp = frozenset[tuple[str, int, int, int] | dt.date]
+FEW = 200
+"""So many editions are looked at for changes at each request: that takes some 10 ms."""
+
+LAG = 1.0
+"""Seconds after which a larger lab is looked at again."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,9 @@ class Shown:
     synonyms: Synonyms
     stamp: str
     """Differs when anything of it does."""
+    stamps: Mapping[str, tuple[Stamp | None, ...]]
+    """What `Lab.stamp` said of each dataset."""
+    day: dt.date
 
     def feed(self, form: feed.Form, page: int | None) -> Iterator[bytes]:
         """The DCAT catalogue, or one page of it, piece by piece."""
@@ -53,15 +58,18 @@ class Shown:
 
 
 class Shelf:
-    """Holds the last reading, and reads again when it is no longer true. Safe between threads."""
+    """Holds the last reading, and reads again what is no longer true. Safe between threads."""
 
     def __init__(self, lab: Lab) -> None:
         """Read nothing yet: `now` does. Raises DocumentError if the section [catalog] is wrong."""
         self._lab = lab
         self._settings = lab.section("catalog", CatalogSettings)
+        self._readings = Readings(lab, EVERYONE)
         self._lock = threading.Lock()
-        self._stamp: Stamp | None = None
-        self._shown = Shown(self._settings, (), indexed((), _today()), shipped(), "")
+        self._synonyms: tuple[Stamp | None, Synonyms] = (None, shipped())
+        self._shown = Shown(self._settings, (), indexed((), _today()), self._synonyms[1], "", {}, _today())
+        self._looked = 0.0
+        self._looking: threading.Thread | None = None
         self._told: frozenset[str] = frozenset()
 
     @property
@@ -70,51 +78,71 @@ class Shelf:
         return self._settings
 
     def now(self) -> Shown:
-        """What everyone is granted at this moment; raises LakeError when the lake is damaged."""
+        """What everyone is granted at this moment."""
         with self._lock:
-            stamp = frozenset(self._stamps())
-            if stamp != self._stamp:
-                self._shown = self._read(stamp)
-                self._stamp = stamp
+            wrong: list[DatalabError] = []
+            entries = self._readings.now(wrong.append)
+            synonyms_ = self._synonyms_now(wrong.append)
+            if entries is not self._shown.entries or synonyms_ is not self._shown.synonyms:
+                day = self._readings.day
+                index = indexed(entries, day, self._shown.index)
+                read = self._readings
+                self._shown = Shown(self._settings, entries, index, synonyms_, read.stamp, read.stamps, day)
+            self._looked = time.monotonic()
+            self._tell(wrong)
             return self._shown
 
-    def _read(self, stamp: Stamp) -> Shown:
-        wrong: list[DatalabError] = []
-        key = hashlib.sha256(repr(sorted(map(repr, stamp))).encode()).hexdigest()[:32]
-        found = entries(self._lab, EVERYONE, wrong.append)
-        index = indexed(found, _today(), self._shown.index)
-        shown = Shown(self._settings, found, index, self._synonyms(wrong.append), key)
+    def lately(self) -> Shown:
+        """What everyone is granted; where more than FEW editions are, what everyone was granted a moment ago.
+
+        All is looked at in the background then, LAG after the last time. Ask `holds` of what is to be shown.
+        """
+        if len(self._shown.entries) <= FEW:
+            return self.now()
+        if time.monotonic() - self._looked > LAG and (self._looking is None or not self._looking.is_alive()):
+            self._looking = threading.Thread(target=self._look, name="look", daemon=True)
+            self._looking.start()
+        return self._shown
+
+    def holds(self, shown: Shown, entries: Iterable[Entry]) -> bool:
+        """Whether these entries of a reading are still granted and the same."""
+        return shown.day == _today() and all(
+            shown.stamps.get(slug) == self._lab.stamp(slug) for slug in {entry.slug for entry in entries}
+        )
+
+    def of(self, slug: str) -> tuple[Shown, tuple[Entry, ...]]:
+        """The editions of one dataset at this moment, none when it is not granted, and the reading that has them."""
+        shown = self.lately()
+        if slug not in shown.stamps and not (slug.isidentifier() and self._lab.stamp(slug)[0]):
+            return shown, ()
+        if shown.day != _today() or shown.stamps.get(slug) != self._lab.stamp(slug):
+            shown = self.now()
+        return shown, shown.of(slug)
+
+    def _look(self) -> None:
+        try:
+            self.now()
+        except DatalabError as error:
+            LOG.error("%s", " ".join(str(error).split()))  # noqa: TRY400  the message says it all
+
+    def _tell(self, wrong: Iterable[DatalabError]) -> None:
         said = frozenset(" ".join(str(error).split()) for error in wrong)
         for message in sorted(said - self._told):  # each is told once, until it is put right
             LOG.warning("left out of the portal: %s", message)
         self._told = said
-        return shown
 
-    def _synonyms(self, wrong: Callable[[DatalabError], None]) -> Synonyms:
+    def _synonyms_now(self, wrong: Callable[[DatalabError], None]) -> Synonyms:
         """The lab's and the product's; those of before, while a file is wrong."""
-        try:
-            return synonyms(self._lab)
-        except DatalabError as error:
-            wrong(error)
-            return self._shown.synonyms
-
-    def _stamps(self) -> Iterator[tuple[str, int, int, int] | dt.date]:
-        yield _today()  # grants start and end with days
-        yield from _stamp(self._lab.root / SYNONYMS)
-        for slug in self._lab.slugs:
-            yield from _stamp(self._lab.root / "datasets" / f"{slug}.yaml")
-            yield from _stamp(self._lab.root / "policies" / f"{slug}.yaml")
-            for pointer in self._lab.lake.edition_path(slug, RAW).parent.glob(f"*/{POINTER}"):
-                yield from _stamp(pointer)
+        held, known = self._synonyms
+        now = stamp(self._lab.root / SYNONYMS)
+        if now != held or self._shown.stamp == "":
+            try:
+                self._synonyms = (now, synonyms(self._lab))
+            except DatalabError as error:
+                wrong(error)
+                return known
+        return self._synonyms[1]
 
 
 def _today() -> dt.date:
     return dt.datetime.now(dt.UTC).date()
-
-
-def _stamp(path: Path) -> Iterator[tuple[str, int, int, int]]:
-    try:
-        stat = path.stat()
-    except OSError:
-        return
-    yield str(path), stat.st_mtime_ns, stat.st_size, stat.st_ino
