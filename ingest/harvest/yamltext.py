@@ -35,13 +35,18 @@ def values_of(text: str, path: Path | str) -> Values:
 
 def descriptor_yaml(draft: Draft) -> str:
     """The draft's YAML: its keys in their usual order, what is missing in its place, and why."""
+    made = _written(draft, checked=False)
+    return made if _read(made) == draft.values else _written(draft, checked=True)
+
+
+def _written(draft: Draft, *, checked: bool) -> str:
     lines: list[str] = [*_comments(draft.notes, ())]
     for key in (*KEYS, *(one for one in draft.values if one not in KEYS)):
         place = (key,)
         said = [note for note in draft.notes if note.place == place]
         if key in draft.values:
             lines += _comments([note for note in said if note.kind != "missing"], place)
-            lines += [entry(key, draft.values[key], draft.notes)]
+            lines += [entry(key, draft.values[key], draft.notes, checked=checked)]
         else:
             missing = [note for note in said if note.kind == "missing"]
             why = "; ".join(_one_line(note.what) for note in missing)
@@ -51,29 +56,32 @@ def descriptor_yaml(draft: Draft) -> str:
     return "\n".join(lines) + "\n"
 
 
-def entry(key: str, value: Any, notes: Sequence[Note] = ()) -> str:
-    """One key of a descriptor with its value, as lines without a line end; the notes on resources stand among them."""
+def entry(key: str, value: Any, notes: Sequence[Note] = (), *, checked: bool = True) -> str:
+    """One key of a descriptor with its value, as lines without a line end; the notes on resources stand among them.
+
+    `checked`: it is read again, and written in quotes if it does not say the value. It takes a while.
+    """
     if key != "resources" or not isinstance(value, dict) or not value:
-        return _dumped({key: value}, fold=key in _BLOCK)
+        return _dumped({key: value}, fold=key in _BLOCK, checked=checked)
     lines = ["resources:"]
     for name, resource in value.items():
         lines += [f"  {line}" for line in _comments([one for one in notes if one.place == (key, name)], (key, name))]
-        lines.append(_indented(resource_entry(name, resource), 2))
+        lines.append(_indented(resource_entry(name, resource, checked=checked), 2))
     made = "\n".join(lines)
-    return made if _read(made) == {key: value} else _dumped({key: value})
+    return made if not checked or _read(made) == {key: value} else _dumped({key: value})
 
 
-def resource_entry(name: str, resource: Any) -> str:
+def resource_entry(name: str, resource: Any, *, checked: bool = True) -> str:
     """One resource, a key a line; its columns a line each."""
     if not isinstance(resource, dict) or not resource:
-        return _dumped({name: resource})
+        return _dumped({name: resource}, checked=checked)
     lines = [f"{_scalar(name)}:"]
     for key, value in resource.items():
         if key == "columns" and isinstance(value, dict) and value:
             lines.append("  columns:")
-            lines += [_indented(_dumped({column: said}), 4) for column, said in value.items()]
+            lines += [_indented(_dumped({column: said}, checked=checked), 4) for column, said in value.items()]
         else:
-            lines.append(_indented(_dumped({key: value}, fold=key in _BLOCK), 2))
+            lines.append(_indented(_dumped({key: value}, fold=key in _BLOCK, checked=checked), 2))
     return "\n".join(lines)
 
 
@@ -99,7 +107,7 @@ def _scalar(text: str) -> str:
     return flow({text: 0}).removeprefix("{").removesuffix(": 0}") if text else '""'
 
 
-def _dumped(value: Values, *, fold: bool = False) -> str:
+def _dumped(value: Values, *, fold: bool = False, checked: bool = True) -> str:
     """The mapping in block style, its values on one line where they fit; texts are folded if `fold`."""
     for style in (True, False) if fold else (False,):
         made: str = yaml.dump(
@@ -110,7 +118,7 @@ def _dumped(value: Values, *, fold: bool = False) -> str:
             sort_keys=False,
         )
         made = made.removesuffix("\n")
-        if _read(made) == value:
+        if not checked or _read(made) == value:
             return made
     made = yaml.dump(_Block(value), Dumper=_Quoting, allow_unicode=False, width=_WIDEST, sort_keys=False)
     return made.removesuffix("\n")
@@ -127,7 +135,7 @@ def _styled(value: Any, *, fold: bool) -> Any:
     if isinstance(value, dict):
         if fold and any(isinstance(one, str) and (len(one) > _LONG or "\n" in one) for one in value.values()):
             return _Block({key: _styled(one, fold=True) for key, one in value.items()})
-        return value if len(flow(value)) <= _WIDE or not fold else _Block(value)
+        return value if not fold or len(flow(value)) <= _WIDE else _Block(value)
     if fold and isinstance(value, str):
         return _Literal(value) if "\n" in value else _Folded(value) if len(value) > _LONG else value
     return value
