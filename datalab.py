@@ -24,6 +24,7 @@ _MODULES = (
     "ingest.convertcli",
     "ingest.cli",
     "ingest.harvestcli",
+    "ingest.addcli",
     "catalog.cli",
     "catalog.publishcli",
     "catalog.searchcli",

@@ -47,13 +47,14 @@ class Portal:
     """A portal, and what of it is harvested.
 
     `address` is the portal's own, which descriptors keep; `scope` says which part of its catalogue is asked for, and is
-    empty for the whole. `items` asks for it, page by page.
+    empty for the whole; it may be one dataset, `single`. `items` asks for it, page by page.
     """
 
     kind: str
     address: str
     scope: str
     items: Callable[[], Iterator[Item]]
+    single: bool = False
 
 
 @dataclass(frozen=True)

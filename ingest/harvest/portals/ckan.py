@@ -36,6 +36,7 @@ def open_ckan(url: str, asking: Asking) -> Portal:
         address=base,
         scope=single or urlencode(query),
         items=lambda: _items(base, query, single, asking),
+        single=bool(single),
     )
 
 

@@ -37,6 +37,10 @@ _PROBES: tuple[tuple[Kind, str, Callable[[str, Asking], bool]], ...] = (
     ("csw", "srv/fre/csw", csw.is_csw),
 )
 """What is asked of an address that answers a page for a browser: the kind, what is added to the address, and how."""
+_FILE = re.compile(
+    r"/datasets/r/|/download(/|$)|/exports/|/resources?/|\.(csv|tsv|xlsx?|ods|json|geojson|zip|gz|gpkg|parquet)$"
+)
+"""The addresses of files, in the forms that portals give them."""
 _RDF = re.compile(r"\.(ttl|rdf|jsonld|nt|owl)$")
 
 
@@ -59,6 +63,15 @@ def portal_at(url: str, asking: Asking, kind: Kind | None = None) -> Portal:
     if found is not None:
         return _OPEN[found](address, asking)
     return _by_answer(address, asking)
+
+
+def portal_of_dataset(url: str, asking: Asking) -> Portal | None:
+    """The portal whose page of one dataset this address is, by its form alone; None for any other address."""
+    kind = None if _FILE.search(urlsplit(url).path) else _by_form(url)
+    if kind not in {"ckan", "udata", "opendatasoft"}:
+        return None
+    portal = _OPEN[kind](url, asking)
+    return portal if portal.single else None
 
 
 def _by_form(url: str) -> Kind | None:

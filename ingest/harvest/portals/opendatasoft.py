@@ -47,6 +47,7 @@ def open_opendatasoft(url: str, asking: Asking) -> Portal:
         address=base,
         scope=single or urlencode(query),
         items=lambda: _items(base, query, single, asking),
+        single=single is not None,
     )
 
 

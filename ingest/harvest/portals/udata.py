@@ -42,6 +42,7 @@ def open_udata(url: str, asking: Asking) -> Portal:
         address=base,
         scope=single or scope,
         items=lambda: _Reading(base, asking).items(query, single, organisation),
+        single=single is not None,
     )
 
 
