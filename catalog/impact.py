@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from catalog.cog.macros import macros
+from catalog.lab import Granted
+from catalog.lake import Current
 from catalog.saved import saved
 from policies.editions import quoted
 from policies.errors import DatalabError
@@ -79,6 +82,7 @@ def _tables(lab: Lab, changed: Mapping[tuple[str, str], Columns]) -> duckdb.Duck
     """
     con = duckdb.connect()
     con.execute("SET enable_external_access = false")  # planning a query opens the files that it names
+    raw: list[Granted] = []
     for slug in lab.slugs:
         for edition in lab.lake.editions(slug):
             try:
@@ -87,9 +91,15 @@ def _tables(lab: Lab, changed: Mapping[tuple[str, str], Columns]) -> duckdb.Duck
                 continue
             for resource, served in ({} if current is None else current.resources).items():
                 columns = _changed(served.columns, changed.get((slug, resource)), raw=edition == RAW)
+                if edition == RAW:
+                    only = Current(resources={resource: served.model_copy(update={"columns": columns})})
+                    raw.append(Granted(slug, edition, lab.lake.edition_path(slug, edition), only))
                 schemas = (slug, f"{slug}@{edition}") if edition == RAW else (f"{slug}@{edition}",)
                 for schema in schemas:
                     _create(con, schema, resource, columns)
+    codes = macros(raw)
+    if codes is not None:
+        con.execute(codes)
     return con
 
 

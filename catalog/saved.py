@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from catalog.lab import Lab
 
 _MOST = 10_000_000
 """Bytes: a longer file is not looked at."""
+_NAMED = re.compile(r"\b([a-z][a-z0-9_]*)(?:@[a-z0-9_]+)?\.([a-z][a-z0-9_]*)\b")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,15 @@ def saved(lab: Lab) -> Iterator[Saved]:
                 yield from (Saved(str(path.relative_to(lab.root)), place, one) for place, one in read(text))
             except (OSError, ValueError, RecursionError, yaml.YAMLError, AttributeError, TypeError, KeyError):
                 continue
+
+
+def used_by(texts: Iterable[Saved]) -> dict[str, tuple[str, ...]]:
+    """Which files name which tables, by `dataset.resource`: a name counts in SQL, and in `lab.table("…")`."""
+    found: dict[str, dict[str, None]] = {}
+    for one in texts:
+        for dataset, resource in _NAMED.findall(one.text.replace('"', "")):
+            found.setdefault(f"{dataset}.{resource}", {})[one.file] = None
+    return {name: tuple(files) for name, files in found.items()}
 
 
 def _query(text: str) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from catalog.receipt import Changes
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -22,7 +26,8 @@ _QUOTED = re.compile(r"""['"`«“‘]""")
 class Version:
     """One snapshot of an edition's table; None stands for what no receipt says.
 
-    `read`, `kept` and `rejected` count rows of the source, `rows` those of the edition.
+    `read`, `kept` and `rejected` count rows of the source, `rows` those of the edition; `changes` is what the edition
+    has that the snapshot before had not.
     """
 
     number: int
@@ -34,6 +39,7 @@ class Version:
     origin: str | None
     fetched: dt.datetime | None
     sha256: str | None
+    changes: Changes | None = None
 
 
 def versions(own: Sequence[Mapping[str, Any]], raw: Sequence[Mapping[str, Any]]) -> tuple[Version, ...]:
@@ -53,6 +59,7 @@ def versions(own: Sequence[Mapping[str, Any]], raw: Sequence[Mapping[str, Any]])
                 origin=_text(ingest, "origin"),
                 fetched=_moment(ingest, "fetched"),
                 sha256=_text(ingest, "sha256"),
+                changes=_changes(receipt),
             )
         )
     return tuple(shown)
@@ -79,6 +86,13 @@ def proofs(own: Mapping[str, Any], raw: Sequence[Mapping[str, Any]], table: Edit
         if name in untouched and isinstance(why, str) and (complete or not _QUOTED.search(why)):
             told[name] = why
     return told
+
+
+def _changes(receipt: Mapping[str, Any]) -> Changes | None:
+    try:
+        return Changes.model_validate(receipt.get("changes"))
+    except ValidationError:
+        return None
 
 
 def _count(receipt: Mapping[str, Any], key: str) -> int | None:

@@ -4,6 +4,7 @@ import datetime as dt
 
 from fixtures_portal import REJECTED, raw_receipt
 
+from catalog.receipt import Changes
 from catalog.versions import proofs, versions
 from policies.model import EditionTable
 
@@ -27,6 +28,16 @@ def test_a_version_tells_counts_origin_and_proof_of_the_bytes_and_no_rejected_te
     assert version.sha256 == "ab" * 32
     assert REJECTED not in repr(version)
     assert "/srv/private" not in repr(version)
+
+
+def test_a_version_tells_what_changed_as_its_own_edition_counts_it_and_not_as_the_raw_table_does():
+    changes = {"rows_added": 2, "rows_removed": 1, "columns_added": ["z"]}
+    behind = {**raw(), "changes": {"rows_added": 99, "rows_removed": 99, "columns_added": ["secret"]}}
+    (version,) = versions([{**own(), "changes": changes}], [behind])
+    assert version.changes == Changes(rows_added=2, rows_removed=1, columns_added=("z",))
+    assert "secret" not in repr(version)
+    (version,) = versions([{**own(), "changes": None}], [behind])
+    assert version.changes is None
 
 
 def test_a_receipt_without_its_keys_leaves_gaps_and_breaks_nothing():

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fixtures_portal import COMMUNES, REJECTED, SUBVENTIONS, commit, policy, write
+from fixtures_portal import COMMUNES, OPEN_TYPES, REJECTED, SUBVENTIONS, VERSEMENTS, commit, policy, write
 from rdflib import Graph
 from rdflib.namespace import DCAT, RDF
 
@@ -438,3 +438,37 @@ def test_serve_says_where_it_listens_and_ctrl_c_ends_it_in_order(open_lab):
         process.send_signal(signal.SIGINT)
         said, errors = process.communicate(timeout=20)
     assert (process.returncode, said, errors) == (0, "", "")
+
+
+def test_a_version_says_what_changed_since_the_one_before(portal):
+    changes = {
+        "rows_added": 1200,
+        "rows_removed": 1,
+        "columns_added": ["jour"],
+        "columns_retyped": {"montant": "A → B"},
+    }
+    receipt = {"raw_version": 0, "rows_out": 6, "changes": changes}
+    commit(portal.lab, "subventions", "open", "versements", VERSEMENTS.drop_columns("secret"), OPEN_TYPES, receipt)
+    page = portal.http.get("/datasets/subventions?lang=fr").text
+    told = "1 200 lignes de plus<br>1 ligne de moins<br>colonnes nouvelles : jour<br>types changés : montant (A → B)"
+    assert told in page.replace("\u202f", " ").replace("\xa0", " ")
+    same = {**receipt, "changes": {"rows_added": 0, "rows_removed": 0}}
+    commit(portal.lab, "subventions", "open", "versements", VERSEMENTS.drop_columns("secret"), OPEN_TYPES, same)
+    assert "<td>nothing</td>" in portal.http.get("/datasets/subventions?lang=en").text
+
+
+def test_the_page_draws_where_a_table_comes_from_and_what_of_the_lab_reads_it(portal):
+    root = portal.lab.root
+    assert "Read by" not in portal.http.get("/datasets/subventions?lang=en").text
+    (root / "queries").mkdir()
+    (root / "queries" / "par <b>an.sql").write_text('SELECT * FROM "subventions@open".versements')
+    (root / "queries" / "autre.sql").write_text("SELECT * FROM communes.contours")
+    page = portal.http.get("/datasets/subventions?lang=en").text
+    flow = page[page.index('<ol class="flow"') : page.index("</ol>", page.index('<ol class="flow"'))]
+    said = [re.sub(r"<[^>]+>|\s+", " ", part).split() for part in flow.split("</li>")]
+    assert [" ".join(words) for words in said if words] == [
+        "Source https://exemple.fr/versements.csv fetched 1 March 2026",
+        "Read and proven 7 rows, 1 rejected",
+        "Edition open version 0, 6 rows",
+        "Read by queries/par &lt;b&gt;an.sql",
+    ]

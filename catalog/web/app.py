@@ -25,7 +25,7 @@ from catalog.similar import similar
 from catalog.uses import FILE as USES
 from catalog.uses import Uses
 from catalog.vocabulary import FREQUENCIES, LICENCES, THEMES
-from catalog.web import joined, listing, pages, texts
+from catalog.web import joined, listing, origins, pages, texts
 from catalog.web.headers import SECURITY, SecurityHeaders
 from catalog.web.state import Shelf, Shown
 from policies.errors import DatalabError
@@ -79,6 +79,7 @@ class _Portal:
         self.lab = lab
         self.shelf = Shelf(lab)
         self.reader = pages.Reader(lab)
+        self.saved = origins.Uses(lab)
         self.joined = joined.Joined(lab)
         self.uses = Uses(lab.var / USES)
         self.pages = Environment(
@@ -126,7 +127,8 @@ class _Portal:
         if not held:
             raise HTTPException(404)
         lang = _language(request)
-        views = [pages.edition_view(self.reader, entry, lang) for entry in reversed(held)]
+        uses = self.saved.now()
+        views = [pages.edition_view(self.reader, entry, lang, uses) for entry in reversed(held)]
         slug = held[-1].slug
         found = self.joined.of(shown.entries, slug)
         return self._page(
@@ -229,6 +231,7 @@ def _words(lang: Lang) -> dict[str, Any]:
         "day": lambda date: texts.day(date, lang),
         "size": lambda count: texts.size(count, lang),
         "tell": lambda text: pages.tell(text, lang),
+        "changed": lambda changes: texts.changed(changes, lang),
     }
 
 

@@ -7,6 +7,7 @@ import re
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from deltalake.exceptions import DeltaError
@@ -14,6 +15,7 @@ from deltalake.exceptions import DeltaError
 from catalog import download
 from catalog.dcat import LABELS
 from catalog.versions import Version, proofs, versions
+from catalog.web.origins import Origin, origin
 from catalog.web.texts import TEXTS
 from policies.errors import DatalabError
 from policies.model import RAW, Rounding
@@ -91,6 +93,7 @@ class TableView:
     preview: tuple[tuple[Cell, ...], ...] | None
     versions: tuple[Version, ...] | None
     versions_total: int
+    origin: Origin
     downloads: tuple[tuple[str, str, int | None], ...]
     """Label, path and size in bytes, where that is known before the file is made."""
 
@@ -162,7 +165,9 @@ class Reader:
         return True
 
 
-def edition_view(reader: Reader, entry: Entry, lang: Lang) -> EditionView:
+def edition_view(
+    reader: Reader, entry: Entry, lang: Lang, uses: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+) -> EditionView:
     """Everything the dataset page shows of one edition; what cannot be read is told as such, and logged."""
     try:
         policy = reader.lab.policy(entry.slug)
@@ -170,7 +175,7 @@ def edition_view(reader: Reader, entry: Entry, lang: Lang) -> EditionView:
         policy = None
     kept = {} if policy is None else policy.editions.get(entry.edition, {})
     tables = (
-        _table_view(entry, name, reader.facts(entry, name, kept.get(name)), kept.get(name), lang)
+        _table_view(entry, name, reader.facts(entry, name, kept.get(name)), kept.get(name), lang, uses)
         for name in entry.resources
     )
     return EditionView(name=entry.edition, tables=tuple(tables))
@@ -196,7 +201,14 @@ def _read(lab: Lab, entry: Entry, name: str, kept: EditionTable | None) -> Facts
     return Facts(versions=told, why=why, nulls=nulls, preview=cells)
 
 
-def _table_view(entry: Entry, name: str, facts: Facts, kept: EditionTable | None, lang: Lang) -> TableView:
+def _table_view(
+    entry: Entry,
+    name: str,
+    facts: Facts,
+    kept: EditionTable | None,
+    lang: Lang,
+    uses: Mapping[str, tuple[str, ...]],
+) -> TableView:
     resource, served = entry.resources[name]
     columns = tuple(
         _column_view(column, resource.columns.get(column.name), _changed(column.name, kept, lang), facts, lang)
@@ -212,6 +224,7 @@ def _table_view(entry: Entry, name: str, facts: Facts, kept: EditionTable | None
         preview=facts.preview,
         versions=None if facts.versions is None else facts.versions[:VERSIONS],
         versions_total=len(facts.versions or ()),
+        origin=origin(entry, name, next(iter(facts.versions or ()), None), uses),
         downloads=tuple(_downloads(entry, name)),
     )
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from catalog.metadata import Lang
+    from catalog.receipt import Changes
 
 LANGS: Final[tuple[Lang, ...]] = ("fr", "en")
 
@@ -156,6 +157,20 @@ _BOTH: dict[str, tuple[str, str]] = {
         "Chaque version est gardée. Les lignes lues à la source sont gardées ou rejetées ; aucune n’est perdue.",
         "Each version is kept. Rows read from the source are either kept or rejected; none is lost.",
     ),
+    "changes": ("Ce qui a changé", "What changed"),
+    "changes_none": ("rien", "nothing"),
+    "changes_added": ("{count} de plus", "{count} added"),
+    "changes_removed": ("{count} de moins", "{count} removed"),
+    "changes_columns_added": ("colonnes nouvelles : {names}", "new columns: {names}"),
+    "changes_columns_removed": ("colonnes disparues : {names}", "columns gone: {names}"),
+    "changes_retyped": ("types changés : {names}", "retyped: {names}"),
+    "origin": ("D’où vient cette table, et ce qui en est fait", "Where this table comes from, and what is made of it"),
+    "origin_source": ("Source", "Source"),
+    "origin_raw": ("Lue et prouvée", "Read and proven"),
+    "origin_raw_rows": ("{read}, {rejected} rejetées", "{read}, {rejected} rejected"),
+    "origin_edition": ("Édition {edition}", "Edition {edition}"),
+    "origin_version": ("version {version}, {rows}", "version {version}, {rows}"),
+    "origin_uses": ("Lue par", "Read by"),
     "versions_fail": ("L’historique ne peut pas être lu en ce moment.", "The history cannot be read now."),
     "versions_more": ("Les {shown} plus récentes sur {total}.", "The latest {shown} of {total}."),
     "version": ("Version", "Version"),
@@ -238,6 +253,22 @@ def day(date: dt.date, lang: Lang) -> str:
     """`1er mars 2026` or `1 March 2026`."""
     first = "1er" if lang == "fr" and date.day == 1 else str(date.day)
     return f"{first} {_MONTHS[lang].split()[date.month - 1]} {date.year}"
+
+
+def changed(changes: Changes | None, lang: Lang) -> list[str]:
+    """What a snapshot has that the one before had not, a phrase each; nothing where there was none before."""
+    if changes is None:
+        return []
+    told = TEXTS[lang]
+    rows = (("changes_added", changes.rows_added), ("changes_removed", changes.rows_removed))
+    said = [told[key].format(count=counted(count, "row", lang)) for key, count in rows if count > 0]
+    columns = (
+        ("changes_columns_added", changes.columns_added),
+        ("changes_columns_removed", changes.columns_removed),
+        ("changes_retyped", [f"{name} ({how})" for name, how in changes.columns_retyped.items()]),
+    )
+    said += [told[key].format(names=", ".join(names)) for key, names in columns if names]
+    return said or [told["changes_none"]]
 
 
 def size(count: int, lang: Lang) -> str:
