@@ -261,16 +261,19 @@ def test_a_dataset_that_is_listed_twice_is_taken_once_and_told(folder, portal, r
 
 
 def test_two_datasets_of_one_name_get_two_files_that_stay_theirs(folder, portal, run):
-    portal.list("main")
+    folder.write("datasets/deux.yaml", "title: {fr: Un autre, qui était là}\n")
+    portal.list("un", "main", "deux")
     portal.datasets += [{**portal.datasets[0], "id": "id-autre"}]
     first = run()
-    one, other = first["id-main"].file, first["id-autre"].file
-    assert one.startswith("drafts/main_")  # `main` itself is a name that DuckDB keeps
-    assert other.startswith("drafts/main_")
-    assert one != other
+    made = {one: entry.file for one in ("id-un", "id-autre", "id-main", "id-deux") for entry in [first[one]]}
+    assert len(set(made.values())) == 4
+    assert made["id-un"] == "drafts/un.yaml"
+    assert made["id-autre"].startswith("drafts/un_")
+    assert made["id-main"].startswith("drafts/main_")  # `main` itself is a name that DuckDB keeps
+    assert made["id-deux"].startswith("drafts/deux_")
     portal.datasets.reverse()
     second = run()
-    assert (second["id-main"].file, second["id-autre"].file) == (one, other)
+    assert {one: second[one].file for one in made} == made
 
 
 def test_a_draft_that_was_deleted_is_not_made_again(folder, portal, run):
