@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from catalog.checksum import sha256
-from catalog.entries import EVERYONE, entries
+from catalog.entries import EVERYONE, Readings, entries
 from policies.errors import DatalabError, DocumentError
 from policies.model import RAW
 
@@ -29,10 +29,13 @@ class Listing:
     checksums: Mapping[str, str] = field(default_factory=dict)
 
 
-def listings(lab: Lab, left_out: Callable[[DatalabError], None], *, private: bool = False) -> tuple[Listing, ...]:
+def listings(
+    lab: Lab, left_out: Callable[[DatalabError], None], readings: Readings | None = None, *, private: bool = False
+) -> tuple[Listing, ...]:
     """Every edition that everyone may open today; with `private`, also each that somebody else may, for any purpose.
 
-    `raw` is never told. What is not in order is left out, and `left_out` is told why, once.
+    `raw` is never told. What is not in order is left out, and `left_out` is told why, once. `readings` are of everyone,
+    where they were read before.
     """
     told: set[str] = set()
 
@@ -42,7 +45,7 @@ def listings(lab: Lab, left_out: Callable[[DatalabError], None], *, private: boo
             left_out(error)
 
     found = []
-    public = entries(lab, EVERYONE, once)
+    public = (readings or Readings(lab, EVERYONE)).now(once)
     for entry in public:
         try:
             sums = {name: sha256(lab, entry, name) for name in entry.resources}

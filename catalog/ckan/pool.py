@@ -13,7 +13,7 @@ from catalog.ckan.package import Catalogue
 from catalog.ckan.remote import Ckan, GoneError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
     from catalog.ckan.facts import Wire
     from catalog.settings import CkanSettings
@@ -85,6 +85,10 @@ class Pool:
                 future.cancel()
             wait(running)
 
+    def begin(self, work: Callable[[Ckan], R]) -> Future[R]:
+        """`work` begun by a worker, beside what the caller goes on with."""
+        return self._executor.submit(self._do, lambda ckan, _: work(ckan), None)
+
     def _do(self, work: Callable[[Ckan, T], R], item: T) -> R:
         if not hasattr(self._own, "ckan"):
             self._own.ckan = self._open()
@@ -106,15 +110,15 @@ def schema_of(ckan: Ckan, extensions: frozenset[str]) -> Schema:
         return Schema()
 
 
-def held(pool: Pool, ours: Catalogue) -> Catalogue:
-    """What stands in CKAN under any name or id of ours, deleted or not, and all datasets with our mark.
+def held(pool: Pool, ours: Catalogue, known: Sequence[Wire]) -> Catalogue:
+    """What stands in CKAN under any name or id of ours, deleted or not, and what is `known` to be `marked` as ours.
 
     Most is read by a thousand at a time from CKAN's index, which knows nothing of what was deleted: what is not found
     there is asked for by its id, unless our organisation is not there either, for then none of it can be.
     """
     organisations = {name: pool.first.show("organization", name) for name in ours.organisations}
     groups = {name: pool.first.show("group", name) for name in ours.groups}
-    found = {one["id"]: one for name in ours.organisations for one in _marked(pool.first, name)}
+    found = {one["id"]: one for one in known}
     for one in _named(pool.first, [made["name"] for key, made in ours.datasets.items() if key not in found]):
         found[one["id"]] = one
     if any(organisations.values()):
@@ -127,8 +131,8 @@ def held(pool: Pool, ours: Catalogue) -> Catalogue:
     )
 
 
-def _marked(ckan: Ckan, organisation: str) -> list[Wire]:
-    """The datasets with our mark; the index also gives those with a mark of the same words."""
+def marked(ckan: Ckan, organisation: str) -> list[Wire]:
+    """The datasets with our mark, by a thousand at a time; the index also gives those with a mark of the same words."""
     mark = {"key": MARK, "value": organisation}
     return [one for one in _search(ckan, f'+extras_{MARK}:"{organisation}"') if mark in one["extras"]]
 

@@ -12,7 +12,7 @@ from catalog.ckan.datastore import records, tables
 from catalog.ckan.listing import listings
 from catalog.ckan.package import catalogue
 from catalog.ckan.plan import Plan, plan
-from catalog.ckan.pool import Pool, held, schema_of
+from catalog.ckan.pool import Pool, held, marked, schema_of
 from catalog.dcat import base_url
 from catalog.settings import CatalogSettings, CkanSettings
 from policies.errors import UsageError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from catalog.ckan.merge import Action
+    from catalog.entries import Readings
     from catalog.lab import Lab
     from policies.errors import DatalabError
 
@@ -49,12 +50,13 @@ def publish(
     dry_run: bool = False,
     allow_deletions: bool = False,
     waits: Sequence[float] = WAITS,
+    readings: Readings | None = None,
 ) -> tuple[Plan, tuple[DatalabError, ...]]:
     """Make CKAN hold what the lab grants to everyone today; returns the plan that was carried out, and what is amiss.
 
     `show` gets the plan before anything is written, and `step` each action that was taken, how many they are by then,
     and of how many. A plan without changes writes nothing; neither does a dry run. What fails in passing is tried again
-    after each of `waits`, in seconds; a second run goes on where one was stopped.
+    after each of `waits`, in seconds; a second run goes on where one was stopped. `readings` are those of `watch`.
 
     A dataset whose descriptor, policy or edition is not in order is left as it is in CKAN, and why is in the second
     part of the answer; as nobody knows then what the lab grants, no dataset at all is deleted. Raises UsageError when
@@ -65,12 +67,13 @@ def publish(
         extensions = frozenset(pool.first.call("status_show", {}).get("extensions", []))
         if settings.datastore_rows and DATASTORE not in extensions:
             raise UsageError(f"{pool.url}: has no DataStore; enable its plugin, or take datastore_rows out of [ckan]")
-        shown = listings(lab, left_out.append, private=settings.private)
+        theirs = pool.begin(lambda ckan: marked(ckan, settings.organisation))  # while the lab is read
+        shown = listings(lab, left_out.append, readings, private=settings.private)
         ours = catalogue(
             settings, base_url(lab.section("catalog", CatalogSettings)), shown, schema_of(pool.first, extensions)
         )
         pushed = tables(settings, shown)
-        made = plan(ours, held(pool, ours), pushed, delete=not left_out)
+        made = plan(ours, held(pool, ours, theirs.result()), pushed, delete=not left_out)
         show(made)
         if made.deletes_too_many and not allow_deletions:
             raise UsageError(
