@@ -13,6 +13,7 @@ from catalog.entries import EVERYONE, Entry, entries
 from catalog.lake import Current
 from catalog.metadata import said
 from catalog.mqa import Score, score
+from catalog.quality import results
 from catalog.settings import CatalogSettings
 from catalog.territory import Territories
 from catalog.vocabulary import LICENCES
@@ -61,6 +62,7 @@ def check(lab: Lab, slugs: Sequence[str]) -> Iterator[Report]:
             place = territories.place(dataset.spatial)
             entry = shown.get(slug) or Entry(slug, dataset, "open", Current(resources={}), place)
             made = dataset_graph(settings, entry)
+            poor = tuple(_quality(lab, slug, dataset))
         except DatalabError as error:
             yield Report(slug=slug, errors=(str(error),))
             continue
@@ -72,6 +74,7 @@ def check(lab: Lab, slugs: Sequence[str]) -> Iterator[Report]:
                 *lab.unknown_principals(slug),
                 *(f"`spatial`: the lab has no contour of {code}" for code in place.unknown),
                 *(f"has the title of {other}" for other in twins),
+                *poor,
                 *_of_descriptor(dataset, policy, served=slug in shown),
                 *(_of_tables(shown[slug], policy) if slug in shown and policy is not None else ()),
                 *(message for message in map(str, left_out) if f"/{slug}.yaml" in message or f"/{slug}/" in message),
@@ -108,6 +111,18 @@ def _errors(lab: Lab, slug: str, dataset: Dataset, policy: Policy | None) -> Ite
                 for column in sorted(set(table.keep) - there):
                     hint = suggest(column, sorted(there))
                     yield f"policies/{slug}.yaml: edition {edition!r} keeps {name}.{column}, which is not there; {hint}"
+
+
+def _quality(lab: Lab, slug: str, dataset: Dataset) -> Iterator[str]:
+    """Each rule of the descriptor that the table which is served breaks."""
+    current = lab.lake.current(slug, RAW)
+    for name, served in ({} if current is None else current.resources).items():
+        checks = dataset.resources[name].quality if name in dataset.resources else ()
+        if checks:
+            files = lab.lake.files(slug, RAW, name, served)
+            columns = [column.name for column in served.columns]
+            place = f"{lab.root / 'datasets' / slug}.yaml: {name}"
+            yield from (f"{name}: {one}" for one in results(checks, files, columns, place) if one.broken > 0)
 
 
 def _of_descriptor(dataset: Dataset, policy: Policy | None, *, served: bool) -> Iterator[str]:

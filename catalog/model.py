@@ -29,6 +29,7 @@ from catalog.metadata import (
     Upstream,
     among,
 )
+from catalog.quality import Check
 from catalog.sources import Source
 from catalog.vocabulary import FREQUENCIES, LICENCES, THEMES
 from policies.document import Model
@@ -160,6 +161,7 @@ class Resource(Model):
 
     `key` are the columns by which `mode: merge` knows a row. A snapshot with fewer rows than the one before, by more
     than the share `max_drop` (of `[ingest]` when None), waits for a steward. `refresh` None: as the dataset says.
+    `quality` are rules that what comes must keep (catalog/quality.py): where it breaks one, it waits, too.
     """
 
     title: Title
@@ -169,6 +171,7 @@ class Resource(Model):
     read: Reading = Reading()
     tableschema: str | None = None
     columns: dict[str, Column] = {}
+    quality: tuple[Check, ...] = ()
     mode: Mode = "snapshot"
     key: tuple[str, ...] = ()
     max_drop: Annotated[float, Field(ge=0, le=1)] | None = None

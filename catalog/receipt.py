@@ -58,6 +58,13 @@ class ReadFile(Stored):
     rejected: int = 0
 
 
+class QualityResult(Stored):
+    """A quality check as the descriptor says it, and how many rows break it."""
+
+    rule: str
+    broken: int
+
+
 class Changes(Stored):
     """What a snapshot has that the one before had not, and the other way round.
 
@@ -110,5 +117,6 @@ class Receipt(Stored):
     rows_total: int | None = None
     rejects_total: int | None = None
     content: str | None = None
+    quality: tuple[QualityResult, ...] = ()
     changes: Changes | None = None
     accepted: Accepted | None = None

@@ -6,6 +6,8 @@ import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from catalog.quality import results
+from catalog.receipt import QualityResult
 from ingest import again, held
 from ingest.before import receipt_of
 from ingest.commit import write_rejects
@@ -117,6 +119,23 @@ def dealt_with(visit: Visit) -> Outcome | None:
     if adds:
         return _held(waiting, ("newer bytes came: accept or refuse those that wait, first", *waiting.reasons), before)
     return None
+
+
+def judged_by_quality(visit: Visit, made: Made) -> tuple[Made, tuple[str, ...]]:
+    """What was made, with what the descriptor's quality checks found in it in its receipt, and each rule it breaks.
+
+    Under append and merge, what came is judged, and not what it is added to. Raises DocumentError for a rule that is
+    none; nothing is left staged then.
+    """
+    place = f"datasets/{visit.job.slug}.yaml: {visit.name}"
+    try:
+        found = results(visit.resource.quality, [made.staged.path], [one.name for one in made.columns], place)
+    except BaseException:
+        made.staged.discard()
+        raise
+    told = tuple(QualityResult(rule=one.rule, broken=one.broken) for one in found)
+    receipt = made.receipt.model_copy(update={"quality": told})
+    return replace(made, receipt=receipt), tuple(str(one) for one in found if one.broken > 0)
 
 
 def compared(visit: Visit, made: Made) -> tuple[tuple[str, ...], Made]:

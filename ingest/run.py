@@ -85,7 +85,9 @@ def _bring_in(job: Job, name: str, before: Before) -> Outcome:
     receipt = _receipt(visit, proven, time.monotonic() - start)
     rejects = rejects_table(proven.rejects, receipt)
     made = Made(staged=proven.staged, columns=proven.served, rejects=rejects, receipt=receipt)
+    made, poor = review.judged_by_quality(visit, made)
     reasons, made = review.compared(visit, made)
+    reasons += poor
     if reasons:
         job.say(f"{job.slug}.{name}: hold for review")
         return review.hold(visit, made, reasons)

@@ -121,6 +121,8 @@ def _facts(receipt: Receipt) -> Iterable[tuple[str, str]]:
         yield "files", f"{_count(len(receipt.files))} in all; --json has them"
     for note in receipt.notes:
         yield "note", note
+    for check in receipt.quality:
+        yield "quality", f"{check.rule}: {'kept' if check.broken == 0 else f'{_count(check.broken)} rows break it'}"
     if receipt.changes is not None:
         yield "changed", _changed(receipt.changes)
     if receipt.rows_total is not None:

@@ -126,8 +126,8 @@ def test_the_dcat_feed_is_served_by_pages_too_and_a_page_beyond_the_last_is_not_
     page = portal.http.get("/catalog.ttl?page=1")
     assert "hydra:PartialCollectionView" in page.text
     assert page.headers["etag"] != portal.http.get("/catalog.ttl").headers["etag"]
-    for number in ("0", "2", "-1", "x"):
-        assert portal.http.get(f"/catalog.ttl?page={number}").status_code == 404
+    for asked in ("0", "2", "-1", "x"):
+        assert portal.http.get(f"/catalog.ttl?page={asked}").status_code == 404
 
 
 @pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated")  # rdflib's own JSON-LD reader uses it
