@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from catalog.sketches import Sketched, TableSketch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CodedTable:
-    """A table that is shown, and its sketch."""
+    """A table that is shown, and its sketch. Each equals itself alone."""
 
     entry: Entry
     resource: str

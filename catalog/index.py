@@ -153,7 +153,8 @@ def _told(entry: Entry) -> Iterator[tuple[str, Said]]:
     yield from _each("title", dataset.title)
     for lang, keywords in dataset.keywords.items():
         yield from (("keywords", (lang, keyword)) for keyword in keywords)
-    for text in (entry.slug, dataset.publisher.name, dataset.spatial.name):
+    codes = (code for level in dataset.spatial.codes.values() for code in level)
+    for text in (entry.slug, dataset.publisher.name, dataset.spatial.name, *codes):
         yield "keywords", ("fr", text)
     yield from _each("rest", dataset.description)
     yield from _each("rest", dataset.provenance)

@@ -22,7 +22,7 @@ from catalog.vocabulary import LICENCES
 from policies.editions import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from catalog.coded import CodedTable
     from catalog.entries import Entry
@@ -112,38 +112,36 @@ class Join:
         return tuple(licence.title for licence in licences if licence.share_alike)
 
 
-def joins(this: Iterable[CodedTable], others: Iterable[CodedTable]) -> tuple[Join, ...]:
-    """By what the tables `this` join with `others`, the most telling first. A table does not join with itself.
-
-    Of several pairs of columns by which the same two tables join, the most telling alone is told.
-    """
+def joins(these: Iterable[CodedTable], others: Iterable[CodedTable]) -> tuple[Join, ...]:
+    """By what the tables `these` join with `others`, the most telling first; one join for two tables."""
     them = list(others)
-    best: dict[tuple[str, str], Join] = {}
-    for table in this:
-        for found in _of(table, them):
-            pair = (found.this.table, found.other.table)
-            if pair not in best or found.strength > best[pair].strength:
-                best[pair] = found
-    return tuple(sorted(best.values(), key=_rank))
+    return ranked(join(this, other) for this in these for other in them)
 
 
-def _of(table: CodedTable, others: Sequence[CodedTable]) -> Iterator[Join]:
-    for own, meant in table.columns:
-        hashes = None
-        for other in others:
-            if other.entry.slug == table.entry.slug and other.resource == table.resource:
+def ranked(found: Iterable[Join | None]) -> tuple[Join, ...]:
+    """Tables to look a code up in come first, then those that have more codes in common, then by name."""
+    return tuple(sorted((one for one in found if one is not None), key=_rank))
+
+
+def join(this: CodedTable, other: CodedTable) -> Join | None:
+    """By what two tables join: the most telling of their pairs of columns. A table does not join with itself."""
+    if this.entry.slug == other.entry.slug and this.resource == other.resource:
+        return None
+    return max(_pairs(this, other), key=lambda one: one.strength, default=None)
+
+
+def _pairs(this: CodedTable, other: CodedTable) -> Iterator[Join]:
+    for own, meant in this.columns:
+        for theirs, means in other.columns:
+            agreed = _agreed(meant, means)
+            if agreed is None or not _may_join(own, theirs, agreed=agreed):
                 continue
-            for theirs, means in other.columns:
-                agreed = _agreed(meant, means)
-                if agreed is None or not _may_join(own, theirs, agreed=agreed):
-                    continue
-                try:
-                    hashes = table.sketch.hashes(own) if hashes is None else hashes
-                    shares = _shares(own, hashes, theirs, other.sketch.hashes(theirs))
-                except OSError:  # another snapshot has come since, and is compared the next time
-                    continue
-                if shares is not None and _is_telling(own, theirs, shares, agreed=agreed):
-                    yield _join(table, own, other, theirs, shares)
+            try:
+                shares = _shares(own, this.sketch.hashes(own), theirs, other.sketch.hashes(theirs))
+            except OSError:  # another snapshot has come since, and is compared the next time
+                continue
+            if shares is not None and _is_telling(own, theirs, shares, agreed=agreed):
+                yield _join(this, own, other, theirs, shares)
 
 
 def _agreed(own: frozenset[str], theirs: frozenset[str]) -> bool | None:
@@ -246,7 +244,6 @@ def _side(table: CodedTable, column: Sketched) -> Column:
 
 
 def _rank(join: Join) -> tuple[object, ...]:
-    """Tables to look a code up in come first, then those that have more codes in common, then by name."""
     return (not join.looks_up, -join.strength, not join.other.unique, join.other.table, join.this.table)
 
 

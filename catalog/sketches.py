@@ -12,6 +12,7 @@ import os
 import re
 import uuid
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -87,9 +88,14 @@ class TableSketch:
 
     def hashes(self, sketched: Sketched) -> Hashes:
         """The hashes of a column's values, ascending. Raises OSError if the file has been taken away."""
-        with self.path.open("rb") as file:
-            file.seek(sketched.start)
-            return np.fromfile(file, np.dtype("<u4"), sketched.hashes)
+        return _hashes(self.path, sketched.start, sketched.hashes)
+
+
+@lru_cache(maxsize=64)  # 16 MiB: one table's columns are compared with those of thousands
+def _hashes(path: Path, start: int, count: int) -> Hashes:
+    with path.open("rb") as file:
+        file.seek(start)
+        return np.fromfile(file, np.dtype("<u4"), count)
 
 
 def known(lab: Lab, entry: Entry, resource: str) -> TableSketch | None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import threading
 from collections import OrderedDict
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from catalog.coded import CodedTable, tables
-from catalog.joins import Join, joins
+from catalog.joins import join, ranked
 from catalog.sketches import known, place, sketch
 from catalog.web.texts import TEXTS, number
 from policies.errors import DatalabError
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from catalog.entries import Entry
+    from catalog.joins import Join
     from catalog.lab import Lab
     from catalog.metadata import Lang
 
@@ -53,36 +56,33 @@ class Joined:
         self._entries: tuple[Entry, ...] = ()
         self._tables: dict[Path, CodedTable | None] = {}
         self._waiting: dict[Path, tuple[Entry, str]] = {}
-        self._kept: OrderedDict[str, Found] = OrderedDict()
-        self._worker: threading.Thread | None = None
+        self._kept: OrderedDict[str, dict[tuple[CodedTable, CodedTable], Join | None]] = OrderedDict()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="joins")
+        self._reading: Future[None] | None = None
 
     def of(self, entries: tuple[Entry, ...], slug: str) -> Found:
         """By what the tables of one dataset join with those of `entries`, as far as these have been read."""
         with self._lock:
             if entries is not self._entries:
                 self._take(entries)
-            held = self._kept.get(slug)
-            if held is not None and held.left == len(self._waiting):
-                self._kept.move_to_end(slug)
-                return held
             read = [one for one in self._tables.values() if one is not None]
             left = len(self._waiting)
-            if left and (self._worker is None or not self._worker.is_alive()):
-                self._worker = threading.Thread(target=self._read, name="joins", daemon=True)
-                self._worker.start()
-        found = Found(joins([one for one in read if one.entry.slug == slug], read), left)
+            if left and (self._reading is None or self._reading.done()):
+                self._reading = self._pool.submit(self._read)
+            held = self._kept.get(slug, {})
+        pairs = [(this, other) for this in read if this.entry.slug == slug for other in read]
+        compared = {pair: held[pair] if pair in held else join(*pair) for pair in pairs}
         with self._lock:
-            if entries is self._entries:
-                self._kept[slug] = found
-                while len(self._kept) > KEPT:
-                    self._kept.popitem(last=False)
-        return found
+            self._kept[slug] = compared
+            self._kept.move_to_end(slug)
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return Found(ranked(compared.values()), left)
 
     def wait(self) -> None:
         """Return when the tables that were waiting have been read."""
-        worker = self._worker
-        if worker is not None:
-            worker.join()
+        while self._reading is not None and (self._waiting or not self._reading.done()):
+            self._reading.result()
 
     def _take(self, entries: tuple[Entry, ...]) -> None:
         """Let these entries be what is shown; of each dataset, the most detailed edition is compared."""
@@ -91,28 +91,36 @@ class Joined:
             path = place(self._lab, entry, name)
             before = held.get(path)
             read = before.sketch if before is not None else known(self._lab, entry, name)
-            if read is None and path not in held:
-                self._waiting[path] = (entry, name)
+            if before is not None and before.entry is entry:
+                self._tables[path] = before
+            elif read is not None:
+                self._tables[path] = CodedTable(entry, name, read)
+            elif path in held:  # it could not be read before
+                self._tables[path] = None
             else:
-                self._tables[path] = None if read is None else CodedTable(entry, name, read)
+                self._waiting[path] = (entry, name)
         self._entries = entries
-        self._kept.clear()
 
     def _read(self) -> None:
-        """Read what waits, one table after the other, until nothing does."""
-        while True:
-            with self._lock:
-                path, (entry, name) = next(iter(self._waiting.items()), (None, (None, "")))
-            if path is None or entry is None:
+        """Read one of the tables that wait, and let the next one follow.
+
+        So the process can end between two: a thread of the engine must not be cut off.
+        """
+        with self._lock:
+            if not self._waiting:
                 return
-            made: CodedTable | None = None
-            try:
-                made = CodedTable(entry, name, sketch(self._lab, entry, name))
-            except (DatalabError, OSError) as error:
-                LOG.warning("%s.%s: is not compared with other tables: %s", entry.slug, name, error)
-            with self._lock:
-                if self._waiting.pop(path, None) is not None:
-                    self._tables[path] = made
+            path, (entry, name) = next(iter(self._waiting.items()))
+        made: CodedTable | None = None
+        try:
+            made = CodedTable(entry, name, sketch(self._lab, entry, name))
+        except (DatalabError, OSError) as error:
+            LOG.warning("%s.%s: is not compared with other tables: %s", entry.slug, name, error)
+        with self._lock:
+            if self._waiting.pop(path, None) is not None:
+                self._tables[path] = made
+            if self._waiting:
+                with contextlib.suppress(RuntimeError):  # the process ends
+                    self._reading = self._pool.submit(self._read)
 
 
 @dataclass(frozen=True, kw_only=True)

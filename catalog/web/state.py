@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,7 +70,8 @@ class Shelf:
         self._synonyms: tuple[Stamp | None, Synonyms] = (None, shipped())
         self._shown = Shown(self._settings, (), indexed((), _today()), self._synonyms[1], "", {}, _today())
         self._looked = 0.0
-        self._looking: threading.Thread | None = None
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="look")
+        self._looking: Future[None] | None = None
         self._told: frozenset[str] = frozenset()
 
     @property
@@ -99,9 +101,8 @@ class Shelf:
         """
         if len(self._shown.entries) <= FEW:
             return self.now()
-        if time.monotonic() - self._looked > LAG and (self._looking is None or not self._looking.is_alive()):
-            self._looking = threading.Thread(target=self._look, name="look", daemon=True)
-            self._looking.start()
+        if time.monotonic() - self._looked > LAG and (self._looking is None or self._looking.done()):
+            self._looking = self._pool.submit(self._look)
         return self._shown
 
     def holds(self, shown: Shown, entries: Iterable[Entry]) -> bool:
