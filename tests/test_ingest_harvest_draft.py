@@ -268,11 +268,12 @@ LINKS = st.lists(
     ),
     max_size=4,
 ).map(tuple)
+TITLES = st.text(st.sampled_from("<>/!- aàbscript\n"), max_size=20).map("Titre {}".format)
 RECORDS = st.builds(
     Record,
     portal=st.just("https://data.example.org/"),
     identifier=st.text(min_size=1, max_size=20),
-    title=st.fixed_dictionaries({"fr": st.just("Titre")}),
+    title=st.fixed_dictionaries({"fr": st.one_of(st.just("Titre"), TITLES)}),
     description=WORDS,
     page=st.one_of(st.none(), TEXT),
     markdown=st.booleans(),

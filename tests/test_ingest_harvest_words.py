@@ -227,6 +227,11 @@ def test_what_is_no_tag_of_html_stays():
     assert text_of("Un fichier <departement>.csv si a < b et c > d") == "Un fichier <departement>.csv si a < b et c > d"
 
 
+def test_a_title_keeps_no_tag_not_even_one_that_html_does_not_have():
+    assert line_of("Un fichier <departement>.csv, a < b") == "Un fichier departement.csv, a < b"
+    assert line_of("<<x>script>") == "xscript"
+
+
 def test_markdown_loses_its_marks_and_links_keep_their_address():
     said = "### Titre\n\nUn **jeu** de [data.gouv](https://www.data.gouv.fr), `code` et a_b_c\n\n* un\n* deux\n![](y)"
     expected = "Titre\n\nUn jeu de data.gouv (https://www.data.gouv.fr), code et a_b_c\n\n- un\n- deux"

@@ -33,6 +33,7 @@ _OTHERS = frozenset(
 _TAGS = _BREAKS | _SILENT | _OTHERS
 _TAG = re.compile(r"</?([a-zA-Z][a-zA-Z0-9]*)\b[^<>]*>|<!--.*?-->|<!doctype[^>]*>", re.DOTALL | re.IGNORECASE)
 _LEFT = re.compile(r"<(?=/?(?:" + "|".join(sorted(_TAGS)) + r")\b|!--|!doctype)", re.IGNORECASE)
+_TAG_LIKE = re.compile(r"<(/?[A-Za-z][A-Za-z0-9-]*(?:\s[^<>]*)?/?)>|<(?=!--|script)", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 _PASSES = 5
 
@@ -54,8 +55,11 @@ def text_of(said: str, *, markdown: bool = False) -> str:
 
 
 def line_of(said: str, longest: int = LONGEST_TITLE) -> str:
-    """The text of a title: one line, without marks of HTML."""
+    """The text of a title: one line, without what is or looks like a tag, which descriptors refuse in titles."""
     text = " ".join(text_of(said).split())
+    while (bare := _TAG_LIKE.sub(r"\1", text)) != text:
+        text = bare
+    text = " ".join(text.split())
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
 
 
