@@ -7,6 +7,7 @@ import json
 import pytest
 from ckanapi import RemoteCKAN
 
+from ingest.harvest.drafting import draft_of
 from ingest.harvest.portals import ckan as portal_ckan
 from ingest.harvest.run import Wishes, harvest
 from ingest.harvest.yamltext import values_of
@@ -196,3 +197,47 @@ def test_a_draft_from_a_ckan_that_is_adopted_can_be_ingested(ckan, call, run, fo
     (outcome,) = ingest(folder.lab, "table", lambda _: None)
     assert outcome.error is None
     assert run().counts["unchanged"] == 1
+
+
+def test_the_fields_of_ckanext_schemings_dcat_schema_are_read_as_extras_are():
+    package = {
+        "id": "a1",
+        "name": "air",
+        "title": "Air",
+        "title_translated": {"fr": "Air", "en": "Air quality"},
+        "notes": "x",
+        "metadata_created": "2024-01-01T00:00:00.123456",
+        "metadata_modified": "2024-02-02T00:00:00.123456",
+        "license_id": "notspecified",
+        "license_title": "License not specified",
+        "contact": [{"name": "SIG", "email": "sig@e.org", "uri": ""}],
+        "publisher": [{"name": "La Région", "identifier": "200000008", "url": "https://e.org"}],
+        "spatial_coverage": [{"text": "Ici", "bbox": '{"type": "Point", "coordinates": [1, 49]}', "uri": ""}],
+        "temporal_coverage": [{"start": "2020-01-01", "end": "2020-12-31"}],
+        "theme": ["http://publications.europa.eu/resource/authority/data-theme/ENVI"],
+        "frequency": "http://publications.europa.eu/resource/authority/frequency/DAILY",
+        "language": ["http://publications.europa.eu/resource/authority/language/FRA"],
+        "hvd_category": ["http://data.europa.eu/bna/c_dd313021"],
+        "applicable_legislation": ["http://data.europa.eu/eli/reg_impl/2023/138/oj"],
+        "access_rights": "http://publications.europa.eu/resource/authority/access-right/RESTRICTED",
+        "provenance": ["Capteurs"],
+        "tags": [],
+        "groups": [],
+        "organization": {"title": "Autre"},
+        "resources": [
+            {"id": "r1", "name": "Mesures", "url": "https://e.org/a.csv", "format": "CSV", "license": "CC BY 4.0"}
+        ],
+    }
+    found = draft_of(portal_ckan.record_of(package, "https://ckan.example/", "en")).values
+    assert found["title"] == {"fr": "Air", "en": "Air quality"}
+    assert found["description"] == {"fr": "x"}
+    assert found["contact"] == {"name": "SIG", "email": "sig@e.org"}
+    assert found["publisher"] == {"name": "La Région", "siren": "200000008", "url": "https://e.org"}
+    assert found["spatial"] == {"name": "Ici", "bbox": [1.0, 49.0, 1.0, 49.0]}
+    assert found["temporal"] == {"start": "2020-01-01", "end": "2020-12-31"}
+    assert (found["themes"], found["frequency"], found["licence"]) == (["ENVI"], "DAILY", "CC-BY-4.0")
+    assert found["hvd"] == ["environment"]
+    assert found["legal_basis"][0]["url"] == "http://data.europa.eu/eli/reg_impl/2023/138/oj"
+    assert found["provenance"] == {"fr": "Capteurs"}
+    assert found["sensitivity"] == "internal"
+    assert found["issued"] == "2024-01-01"
