@@ -106,6 +106,12 @@ def test_a_title_is_found_however_it_is_written(shown, title, queries):
         assert slugs(find(index, query)) == ["jeu"], query
 
 
+def test_a_dataset_is_found_by_the_insee_codes_of_its_territory(shown):
+    spatial = shown[0].dataset.spatial.model_copy(update={"departements": ("76",), "communes": ("2A004",)})
+    index = indexed([described(shown[0], "jeu", spatial=spatial), shown[1]], DAY)
+    assert slugs(find(index, "76")) == slugs(find(index, "2a004")) == ["jeu"]
+
+
 def test_every_word_must_be_there(index):
     assert slugs(find(index, "subventions découpage")) == ["communes"]
     assert slugs(find(index, "subventions zzz")) == []
