@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PER_PAGE = 25
 SHOWN = 6
 """How many values of a facet stand there at once; the others, up to MOST, are folded away."""
-MOST = 100
+MOST = 50
 
 _CHOSEN_AT_ONCE = 20
 

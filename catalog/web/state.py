@@ -31,7 +31,7 @@ LOG = logging.getLogger("datalab.portal")
 FEW = 200
 """So many editions are looked at for changes at each request: that takes some 10 ms."""
 
-LAG = 1.0
+LAG = 5.0
 """Seconds after which a larger lab is looked at again."""
 
 
