@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,11 +18,10 @@ from catalog.output import Format, write
 from catalog.schema import Document, json_schema
 from catalog.settings import CatalogSettings
 from catalog.web.serve import serve
-from policies.errors import DatalabError, QueryError
+from policies.errors import DatalabError, QueryError, UsageError
 
 if TYPE_CHECKING:
     from catalog.lab import Lab
-    from policies.errors import UsageError
 
 app = typer.Typer()
 
@@ -29,7 +29,9 @@ app = typer.Typer()
 @app.command("query")
 def query_command(
     ctx: typer.Context,
-    sql: Annotated[str, typer.Argument(help="One SELECT, on views like communes.communes.")],
+    sql: Annotated[
+        str, typer.Argument(help="One SELECT, on views like communes.communes, or a file of one: queries/x.sql.")
+    ],
     as_: Annotated[
         str, typer.Option("--as", metavar="PRINCIPAL", help="everyone, user:NAME, group:NAME, or a user's NAME.")
     ] = "everyone",
@@ -44,6 +46,7 @@ def query_command(
 ) -> None:
     """Ask the lake in SQL, as a principal who sees the editions granted to it and nothing else."""
     lab: Lab = ctx.obj()
+    sql = _saved(sql)
     absent: list[UsageError] = []
     when = None if as_of is None else at(as_of)
     con = query.connect(lab, lab.principals(as_), purpose=purpose, as_of=when, absent=absent.append)
@@ -53,6 +56,16 @@ def query_command(
         of_query = [one for one in map(str, absent) if one.partition("@")[0] in sql]
         raise QueryError("\n".join(of_query or [str(error)])) from None
     write(found, form, sys.stdout.buffer, Console())
+
+
+def _saved(sql: str) -> str:
+    """What was asked, or what stands in the file that was named."""
+    if not sql.endswith(".sql"):
+        return sql
+    try:
+        return Path(sql).read_text(encoding="utf-8").strip().removesuffix(";")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{sql}: cannot be read: {error}") from None
 
 
 @app.command("serve")
