@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from catalog.entries import Entry
+    from catalog.index import Listed
 
 Facet = Literal["theme", "publisher", "licence", "format", "territory", "freshness"]
 FACETS: tuple[Facet, ...] = get_args(Facet)
@@ -42,16 +43,26 @@ def _forms(entry: Entry) -> Iterable[str]:
         yield from ("geoparquet" if form == "parquet" and has_geometry else form for form in FORMATS)
 
 
-def matches(found: Values, chosen: Mapping[Facet, frozenset[str]]) -> bool:
-    """Whether a dataset is one of what was chosen, in each facet in which something was."""
-    return all(not found[facet].isdisjoint(wanted) for facet, wanted in chosen.items() if wanted)
+def narrow(
+    found: Sequence[Listed], chosen: Mapping[Facet, frozenset[str]]
+) -> tuple[Sequence[Listed], dict[Facet, Counter[str]]]:
+    """Those datasets that are what was chosen, in each facet in which something was, and what each choice would leave.
 
-
-def counts(found: Sequence[Values], chosen: Mapping[Facet, frozenset[str]]) -> dict[Facet, Counter[str]]:
-    """How many of these datasets have each value, if it were chosen in its facet and the other facets stayed."""
-    counted: dict[Facet, Counter[str]] = {}
-    for facet in FACETS:
-        others = {other: wanted for other, wanted in chosen.items() if other != facet and wanted}
-        left = [one for one in found if matches(one, others)] if others else found
-        counted[facet] = Counter(chain.from_iterable([one[facet] for one in left]))
-    return counted
+    A value counts the datasets there would be, were it the one chosen in its facet while the other facets stayed.
+    """
+    wanted = [(facet, values) for facet, values in chosen.items() if values]
+    kept: Sequence[Listed] = found
+    left_out: dict[Facet, list[Listed]] = {facet: [] for facet, _ in wanted}
+    if wanted:
+        kept = []
+        for one in found:
+            misses = [facet for facet, values in wanted if one.values[facet].isdisjoint(values)]
+            if not misses:
+                kept.append(one)
+            elif len(misses) == 1:  # by this facet alone: another choice in it would bring the dataset
+                left_out[misses[0]].append(one)
+    counted = {
+        facet: Counter(chain.from_iterable([one.values[facet] for one in (*kept, *left_out.get(facet, ()))]))
+        for facet in FACETS
+    }
+    return kept, counted

@@ -6,21 +6,23 @@ serves is in no document. Each place has two fields: the words as they are writt
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import tantivy
 
-from catalog.facets import values
+from catalog.facets import narrow, values
 from catalog.ranking import worth
 from catalog.vocabulary import THEMES
 from catalog.words import SMALL, asked_stems, fold, stems, units, whole
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections import Counter
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from catalog.entries import Entry
-    from catalog.facets import Values
+    from catalog.facets import Facet, Values
     from catalog.words import Unit
 
 PLACES: dict[str, float] = {"title": 10, "keywords": 5, "columns": 2.5, "rest": 1}
@@ -59,6 +61,11 @@ class Index:
         self.numbers = {one.slug: number for number, one in listed.items()}
         self.searcher = engine.searcher()
         self.schema = engine.schema
+
+    @cached_property
+    def counts(self) -> dict[Facet, Counter[str]]:
+        """How many datasets have each value of each facet."""
+        return narrow(tuple(self.listed.values()), {})[1]
 
     def hits(self, query: tantivy.Query, most: int) -> list[tuple[float, Listed]]:
         """At most so many datasets that the query finds, with their scores, the highest first."""

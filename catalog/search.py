@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tantivy import Occur, Query
 
-from catalog.facets import counts, matches
+from catalog.facets import narrow
 from catalog.index import PLACES, STEMS, texts
 from catalog.ranking import bonus
 from catalog.synonyms import NONE
@@ -81,11 +81,10 @@ def search(
     An empty search finds everything; one without any letter or digit finds nothing.
     """
     ranked = _ranked(index, asked, synonyms, downloads or {})
-    narrowed = [one for one in ranked if matches(one.values, chosen)] if any(chosen.values()) else ranked
+    narrowed = any(chosen.values()) or len(ranked) < len(index.listed)
+    kept, counted = narrow(ranked, chosen) if narrowed else (ranked, index.counts)
     meant = None if ranked else _suggestion(index, asked, synonyms)
-    return Found(
-        tuple(one.entries[-1] for one in narrowed), counts([one.values for one in ranked], chosen), len(ranked), meant
-    )
+    return Found(tuple(one.entries[-1] for one in kept), counted, len(ranked), meant)
 
 
 def _ranked(index: Index, asked: str, synonyms: Synonyms, downloads: Mapping[str, float]) -> list[Listed]:
