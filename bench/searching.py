@@ -1,12 +1,14 @@
 """How long a search of many datasets takes: reading the lab, the index, and searches as people write them.
 
-`search_times` is for the benchmark of the catalogue; `python bench/searching.py LAB` prints it of a lab as it is.
+`search_times` is for the benchmark of the catalogue; `python -m bench.searching LAB` prints it of a lab as it is, with
+`--json` for a program.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import json
 import random
 import resource
 import statistics
@@ -18,18 +20,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from catalog.entries import EVERYONE, Readings
-from catalog.index import indexed
 from catalog.lab import Lab
-from catalog.search import search
-from catalog.similar import similar
-from catalog.synonyms import synonyms
-from catalog.words import SMALL, units
+from catalog.search.find import search
+from catalog.search.index import indexed
+from catalog.search.similar import similar
+from catalog.search.synonyms import synonyms
+from catalog.search.words import SMALL, units
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from catalog.facets import Facet
-    from catalog.index import Index
+    from catalog.search.facets import Facet
+    from catalog.search.index import Index
 
 SEARCHES = 500
 
@@ -114,7 +116,11 @@ def _resident() -> float:
 
 def main() -> None:
     """Print the times of the lab in a folder."""
-    for name, value in dataclasses.asdict(search_times(Lab.open(Path(sys.argv[1])))).items():
+    times = dataclasses.asdict(search_times(Lab.open(Path(sys.argv[1]))))
+    if "--json" in sys.argv:
+        print(json.dumps(times))
+        return
+    for name, value in times.items():
         print(f"{name:12} {value:10.2f}")
 
 

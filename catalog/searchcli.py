@@ -9,15 +9,15 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from catalog.coded import coded
 from catalog.entries import entries
-from catalog.facets import FACETS
-from catalog.index import indexed
-from catalog.joins import joins
+from catalog.joins.coded import coded
+from catalog.joins.join import joins
 from catalog.metadata import said
-from catalog.search import search
-from catalog.synonyms import synonyms
-from catalog.uses import FILE, Uses
+from catalog.search.facets import FACETS
+from catalog.search.find import search
+from catalog.search.index import indexed
+from catalog.search.synonyms import synonyms
+from catalog.search.uses import FILE, Uses
 from catalog.web.joined import percent
 from policies.document import suggest
 from policies.errors import DatalabError, UsageError
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from catalog.entries import Entry
-    from catalog.facets import Facet
-    from catalog.index import Index
-    from catalog.joins import Join
+    from catalog.joins.join import Join
     from catalog.lab import Lab
+    from catalog.search.facets import Facet
+    from catalog.search.index import Index
 
 app = typer.Typer()
 

@@ -7,12 +7,12 @@ import pyarrow as pa
 import pytest
 from fixtures_portal import commit
 
-from catalog.coded import coded
-from catalog.codes import may_be_code, meaning
 from catalog.entries import EVERYONE, entries
-from catalog.joins import joins
+from catalog.joins.coded import coded
+from catalog.joins.codes import may_be_code, meaning
+from catalog.joins.join import joins
+from catalog.joins.sketches import HASHES, known, sketch
 from catalog.query import connect
-from catalog.sketches import HASHES, known, sketch
 from policies.errors import LakeError
 
 SQL = {pa.string(): "VARCHAR", pa.int64(): "BIGINT", pa.float64(): "DOUBLE", pa.bool_(): "BOOLEAN"}

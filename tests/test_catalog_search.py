@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.entries import EVERYONE, entries
-from catalog.index import indexed
-from catalog.ranking import PERIODS
-from catalog.search import QUERY_LIMIT, search
-from catalog.similar import similar
-from catalog.synonyms import NONE, Synonyms, parse, synonyms
+from catalog.search.find import QUERY_LIMIT, search
+from catalog.search.index import indexed
+from catalog.search.ranking import PERIODS
+from catalog.search.similar import similar
+from catalog.search.synonyms import NONE, Synonyms, parse, synonyms
 from catalog.vocabulary import FREQUENCIES
 
 DAY = dt.date(2026, 11, 28)

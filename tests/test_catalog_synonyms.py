@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from catalog.lab import Lab
-from catalog.synonyms import SHIPPED, Synonyms, parse, synonyms, words_of
+from catalog.search.synonyms import SHIPPED, Synonyms, parse, synonyms, words_of
 from policies.errors import DocumentError
 
 

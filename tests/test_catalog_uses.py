@@ -3,7 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 
-from catalog.uses import HALF_LIFE, Uses
+from catalog.search.uses import HALF_LIFE, Uses
 
 DAY = dt.date(2026, 3, 1)
 

@@ -387,7 +387,7 @@ def test_every_text_is_there_in_both_languages_and_used():
     assert TEXTS["fr"].keys() == TEXTS["en"].keys()
     sources = [*(ROOT / "catalog/web").glob("*.py"), *(ROOT / "catalog/web/templates").glob("*.html")]
     written = "\n".join(path.read_text(encoding="utf-8") for path in sources if path.name != "texts.py")
-    made = re.compile(r"(error_\d+(_do)?|(kind|by|facet|freshness)_\w+|\w+_(one|many))")
+    made = re.compile(r"(error_\d+(_do)?|(kind|by|facet|freshness|changes)_\w+|\w+_(one|many))")
     unused = [key for key in TEXTS["fr"] if not made.fullmatch(key) and not re.search(rf"\b{key}\b", written)]
     assert unused == []
     assert all(text.strip() for lang in LANGS for text in TEXTS[lang].values())

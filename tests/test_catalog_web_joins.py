@@ -9,7 +9,7 @@ import pytest
 from fixtures_portal import COMMUNES, SUBVENTIONS, commit, policy, write
 
 from catalog.entries import EVERYONE, entries
-from catalog.sketches import place, sketch
+from catalog.joins.sketches import place, sketch
 from catalog.web.joined import SHOWN, Joined, percent
 
 CODES = [f"76{number:03d}" for number in range(1, 400, 3)]

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from catalog.uses import FILE, Uses
+from catalog.search.uses import FILE, Uses
 
 
 def shown(page):

@@ -19,11 +19,11 @@ from starlette.staticfiles import StaticFiles
 
 from catalog import download, feed
 from catalog.dcat import MEDIA_TYPES, base_url
-from catalog.facets import FACETS
-from catalog.search import QUERY_LIMIT, search
-from catalog.similar import similar
-from catalog.uses import FILE as USES
-from catalog.uses import Uses
+from catalog.search.facets import FACETS
+from catalog.search.find import QUERY_LIMIT, search
+from catalog.search.similar import similar
+from catalog.search.uses import FILE as USES
+from catalog.search.uses import Uses
 from catalog.vocabulary import FREQUENCIES, LICENCES, THEMES
 from catalog.web import joined, listing, origins, pages, texts
 from catalog.web.headers import SECURITY, SecurityHeaders
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from catalog.lab import Lab
     from catalog.metadata import Lang
-    from catalog.search import Found
+    from catalog.search.find import Found
 
 HERE = Path(__file__).parent
 LOG = logging.getLogger("datalab.portal")

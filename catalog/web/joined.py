@@ -11,9 +11,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from catalog.coded import CodedTable, tables
-from catalog.joins import join, ranked
-from catalog.sketches import known, place, sketch
+from catalog.joins.coded import CodedTable, tables
+from catalog.joins.join import join, ranked
+from catalog.joins.sketches import known, place, sketch
 from catalog.web.texts import TEXTS, number
 from policies.errors import DatalabError
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from catalog.entries import Entry
-    from catalog.joins import Join
+    from catalog.joins.join import Join
     from catalog.lab import Lab
     from catalog.metadata import Lang
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from starlette.exceptions import HTTPException
 
 from catalog.dcat import LABELS
-from catalog.facets import FACETS
-from catalog.search import QUERY_LIMIT
+from catalog.search.facets import FACETS
+from catalog.search.find import QUERY_LIMIT
+from catalog.search.words import fold
 from catalog.vocabulary import LICENCES, THEMES
 from catalog.web.texts import TEXTS
-from catalog.words import fold
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
 
     from catalog.entries import Entry
-    from catalog.facets import Facet
     from catalog.metadata import Lang
-    from catalog.search import Found
+    from catalog.search.facets import Facet
+    from catalog.search.find import Found
 
 PER_PAGE = 25
 SHOWN = 6

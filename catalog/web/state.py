@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 
 from catalog import feed
 from catalog.entries import EVERYONE, Entry, Readings
-from catalog.index import indexed
 from catalog.lake import Stamp, stamp
+from catalog.search.index import indexed
+from catalog.search.synonyms import FILE as SYNONYMS
+from catalog.search.synonyms import shipped, synonyms
 from catalog.settings import CatalogSettings
-from catalog.synonyms import FILE as SYNONYMS
-from catalog.synonyms import shipped, synonyms
 from policies.errors import DatalabError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from catalog.index import Index
     from catalog.lab import Lab
-    from catalog.synonyms import Synonyms
+    from catalog.search.index import Index
+    from catalog.search.synonyms import Synonyms
 
 LOG = logging.getLogger("datalab.portal")
 

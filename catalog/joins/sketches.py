@@ -19,8 +19,8 @@ import duckdb
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from catalog.codes import INTEGER, may_be_code
 from catalog.download import content_key
+from catalog.joins.codes import INTEGER, may_be_code
 from catalog.query import view_sql
 from policies.editions import quoted
 from policies.errors import LakeError

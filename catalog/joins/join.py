@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING
 import duckdb
 import numpy as np
 
-from catalog.codes import is_kind
+from catalog.joins.codes import is_kind
 from catalog.vocabulary import LICENCES
 from policies.editions import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from catalog.coded import CodedTable
     from catalog.entries import Entry
-    from catalog.sketches import Hashes, Sketched
+    from catalog.joins.coded import CodedTable
+    from catalog.joins.sketches import Hashes, Sketched
 
 KEY = 0.9
 """The share of its rows in which a column must have a value of its own to be called a key."""

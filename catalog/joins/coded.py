@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from catalog.codes import meaning
-from catalog.sketches import sketch
+from catalog.joins.codes import meaning
+from catalog.joins.sketches import sketch
 from policies.errors import DatalabError, LakeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from catalog.entries import Entry
+    from catalog.joins.sketches import Sketched, TableSketch
     from catalog.lab import Lab
-    from catalog.sketches import Sketched, TableSketch
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import tantivy
 
-from catalog.facets import narrow, values
-from catalog.ranking import worth
+from catalog.search.facets import narrow, values
+from catalog.search.ranking import worth
+from catalog.search.words import SMALL, asked_stems, fold, stems, units, whole
 from catalog.vocabulary import THEMES
-from catalog.words import SMALL, asked_stems, fold, stems, units, whole
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from catalog.entries import Entry
-    from catalog.facets import Facet, Values
-    from catalog.words import Unit
+    from catalog.search.facets import Facet, Values
+    from catalog.search.words import Unit
 
 PLACES: dict[str, float] = {"title": 10, "keywords": 5, "columns": 2.5, "rest": 1}
 """Where a word may stand, and what it is worth there; they lie so far apart that `ranking.worth` turns none around."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from catalog.words import SMALL, singular, units
+from catalog.search.words import SMALL, singular, units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tantivy import Occur, Query
 
-from catalog.facets import narrow
-from catalog.index import PLACES, STEMS, texts
-from catalog.ranking import bonus
-from catalog.synonyms import NONE
-from catalog.words import SMALL, Word, asked_stems, units, whole
+from catalog.search.facets import narrow
+from catalog.search.index import PLACES, STEMS, texts
+from catalog.search.ranking import bonus
+from catalog.search.synonyms import NONE
+from catalog.search.words import SMALL, Word, asked_stems, units, whole
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from catalog.entries import Entry
-    from catalog.facets import Facet
-    from catalog.index import Index, Listed
-    from catalog.synonyms import Synonyms, Term
-    from catalog.words import Unit
+    from catalog.search.facets import Facet
+    from catalog.search.index import Index, Listed
+    from catalog.search.synonyms import Synonyms, Term
+    from catalog.search.words import Unit
 
 QUERY_LIMIT = 200
 """The longest search, in characters."""

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from catalog.words import SMALL, Word, asked_stems, units
+from catalog.search.words import SMALL, Word, asked_stems, units
 from policies.errors import DocumentError
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from tantivy import Occur, Query
 
-from catalog.index import GIST, NUMBER, gist
+from catalog.search.index import GIST, NUMBER, gist
 
 if TYPE_CHECKING:
     from catalog.entries import Entry
-    from catalog.index import Index
+    from catalog.search.index import Index
 
 MOST = 5
 

@@ -7,14 +7,14 @@ from itertools import chain
 from typing import TYPE_CHECKING, Literal, get_args
 
 from catalog.download import FORMATS, GEOMETRY
-from catalog.ranking import freshness
+from catalog.search.ranking import freshness
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Mapping, Sequence
 
     from catalog.entries import Entry
-    from catalog.index import Listed
+    from catalog.search.index import Listed
 
 Facet = Literal["theme", "publisher", "licence", "format", "territory", "freshness"]
 FACETS: tuple[Facet, ...] = get_args(Facet)
