@@ -63,9 +63,10 @@ ckan: setup ckan-setup  ## A CKAN to publish to, until Ctrl-C; prints its addres
 	@.venv-bench/bin/python $(PIP) --require-hashes -r bench/requirements.txt
 	@touch $@
 
-bench: setup .venv-bench/.made  ## Measure, and write docs/benchmarks.md (16 GB of disk in TMPDIR, half an hour)
+bench: setup ckan-setup .venv-bench/.made  ## Measure, and write docs/benchmarks.md (16 GB of disk in TMPDIR, an hour)
 	@.venv/bin/python bench/example.py
 	@.venv/bin/python bench/ingest.py --gb 1 4
+	@.venv/bin/python bench/catalog.py
 
 lock:  ## Renew the lock files (needs uv)
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade \

@@ -12,21 +12,27 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from catalog.entries import EVERYONE
 from catalog.lake import POINTER
 from catalog.query import connect
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from catalog.lab import Lab
 
-NAMES = "SELECT LIBELLE FROM communes.communes WHERE TYPECOM = 'COM' ORDER BY COM"
+_NAMES = "SELECT LIBELLE FROM communes.communes WHERE TYPECOM = 'COM' ORDER BY COM"
 
 
-def multiply(lab: Lab, root: Path, count: int) -> None:
-    """Make a lab of `count` datasets in the folder `root` from one in which `communes.communes` is open."""
+def communes(lab: Lab) -> list[str]:
+    """The names of all communes, which the example lab has."""
+    return [str(name) for (name,) in connect(lab, EVERYONE).execute(_NAMES).fetchall()]
+
+
+def multiply(lab: Lab, root: Path, count: int, places: Sequence[str]) -> None:
+    """Make a lab of `count` datasets in the empty folder `root` from one that was ingested, for one place each."""
     shutil.copy(lab.root / "datalab.toml", root / "datalab.toml")
-    places = [str(name) for (name,) in connect(lab, frozenset({"everyone"})).execute(NAMES).fetchall()]
     for folder in ("datasets", "policies"):
         (root / folder).mkdir()
     (root / "var").mkdir(mode=0o700)
