@@ -57,10 +57,10 @@ def snapshot(lab: Lab, granted: Granted, resource: str, when: At) -> Served:
             why = f"version {served.version} {hindered}"
             break
     readable = ", ".join(
-        f"{one.version} ({one.committed:%Y-%m-%d %H:%M} UTC)" for one in snapshots(lab, granted, resource)
+        f"version {one.version} ({one.committed:%Y-%m-%d %H:%M} UTC)" for one in snapshots(lab, granted, resource)
     )
     name = f"{granted.dataset}@{granted.edition}.{resource}"
-    raise UsageError(f"{name}: no snapshot of {asked} can be read: {why}; there are {readable}")
+    raise UsageError(f"{name}: no snapshot of {asked} can be read: {why}; what can be read: {readable}")
 
 
 def _all(lab: Lab, granted: Granted, resource: str) -> Iterator[tuple[Served, str | None]]:

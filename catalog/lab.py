@@ -109,6 +109,8 @@ class Lab:
         if twin.is_file() and path.is_file():
             raise DocumentError(f"{path} and {twin}: two descriptors of one dataset; take one of them away")
         if "/" in slug or not os.path.isfile(path):  # noqa: PTH113  a name that is too long is no file either
+            if "/" not in slug and twin.is_file():
+                raise DocumentError(f"{twin}: is not read; rename it to {path.name}")
             message = f"unknown dataset {slug!r}; {suggest(slug, list(self.slugs))}"
             raise UsageError(message)
         if slug in RESERVED or not slug.replace("_", "").isalnum() or not slug.isascii() or not slug.islower():

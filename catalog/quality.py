@@ -10,6 +10,8 @@ quality:
 
 from __future__ import annotations
 
+import json
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+LONGEST = 60
+"""Seconds that all rules of a table may take."""
 Columns = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
@@ -33,13 +37,20 @@ class Rows(Model):
     min: Annotated[int, Field(ge=0)] = 0
     max: Annotated[int, Field(ge=0)] | None = None
 
+    @model_validator(mode="after")
+    def _can_be_kept(self) -> Self:
+        if self.max is not None and self.max < self.min:
+            message = f"no table has at least {self.min} rows and at most {self.max}"
+            raise ValueError(message)
+        return self
+
 
 class Check(Model):
     """One rule, named by its key."""
 
     unique: Columns | None = None
     not_null: Columns | None = None
-    values: Annotated[dict[str, tuple[str, ...]], Field(min_length=1)] | None = None
+    values: Annotated[dict[str, Columns], Field(min_length=1)] | None = None
     where: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = None
     rows: Rows | None = None
 
@@ -60,6 +71,8 @@ class Result:
 
     def __str__(self) -> str:
         """`unique: code_insee: 3 rows break it`."""
+        if self.rule.startswith("rows: "):
+            return f"quality: {self.rule}: the table has more or fewer"
         noun = "1 row breaks it" if self.broken == 1 else f"{self.broken} rows break it"
         return f"quality: {self.rule}: {noun}"
 
@@ -78,17 +91,33 @@ def results(checks: Sequence[Check], files: Sequence[Path], columns: Sequence[st
         con.execute("SET allowed_paths = ?", [[str(file) for file in files]])
         con.execute("SET enable_external_access = false")
         con.execute(f"CREATE VIEW checked AS SELECT * FROM read_parquet([{listed}])")  # noqa: S608
-        found = []
-        for rule, statement in (one for check in checks for one in _statements(check)):
-            try:
-                if len(con.extract_statements(statement)) != 1:
-                    raise DocumentError(f"{place}: quality: {rule}: expected one condition")
-                row = con.execute(statement).fetchone()
-            except duckdb.Error as error:
-                there = f"; there are {', '.join(columns)}" if isinstance(error, duckdb.BinderException) else ""
-                raise DocumentError(f"{place}: quality: {rule}: {str(error).splitlines()[0]}{there}") from None
-            found.append(Result(rule, 0 if row is None else row[0]))
-    return tuple(found)
+        clock = threading.Timer(LONGEST, con.interrupt)
+        clock.start()
+        try:
+            return tuple(
+                _result(con, rule, statement, columns, place)
+                for check in checks
+                for rule, statement in _statements(check)
+            )
+        finally:
+            clock.cancel()
+
+
+def _result(con: duckdb.DuckDBPyConnection, rule: str, statement: str, columns: Sequence[str], place: str) -> Result:
+    try:
+        if rule.startswith("where: "):  # alone it must be an expression, too: no bracket closes ours
+            ((alone,),) = con.execute("SELECT json_serialize_sql(?)", [f"SELECT {rule[7:]}"]).fetchall()
+            parsed = json.loads(alone)
+            if parsed["error"] or len(parsed["statements"]) != 1:
+                why = parsed.get("error_message", "there are several statements")
+                raise DocumentError(f"{place}: quality: {rule}: expected one condition: {why}")
+        row = con.execute(statement).fetchone()
+    except duckdb.InterruptException:
+        raise DocumentError(f"{place}: quality: {rule}: takes more than {LONGEST} s; write a simpler one") from None
+    except duckdb.Error as error:
+        there = f"; there are {', '.join(columns)}" if isinstance(error, duckdb.BinderException) else ""
+        raise DocumentError(f"{place}: quality: {rule}: {str(error).splitlines()[0]}{there}") from None
+    return Result(rule, 0 if row is None else row[0])
 
 
 def _statements(check: Check) -> Iterator[tuple[str, str]]:

@@ -82,6 +82,9 @@ def _ask(key: str, what: str, otherwise: str | None) -> str:
 
 def _tell(draft: Draft) -> None:
     for note in draft.notes:
+        if note.kind == "told" and ("rejected" in note.what or note.what.startswith(("left out", "cannot be read"))):
+            typer.echo(f"note {'.'.join(note.place)}: {note.what}")
+    for note in draft.notes:
         if note.kind == "guessed":
             typer.echo(f"guessed {'.'.join(note.place)}: {note.what}")
     if draft.missing:

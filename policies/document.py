@@ -94,7 +94,9 @@ def _parsed(text: str, path: Path | str, model: type[BaseModel]) -> Any:
             raise DocumentError(message)
         _refuse_duplicates(path, root)
         data = _CoreLoader("").construct_document(root)
-    except (RecursionError, TypeError) as error:
+    except RecursionError:
+        raise DocumentError(f"{path}:1: is nested too deeply; a document has a few levels") from None
+    except TypeError as error:
         raise DocumentError(f"{path}:1: not a document of plain keys and values: {error}") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

@@ -52,7 +52,9 @@ def test_before_the_first_snapshot_there_was_nothing(aged):
 
 
 def test_an_unknown_version_is_named_with_those_that_there_are(aged):
-    with pytest.raises(UsageError, match=r"no snapshot of version 7 .*there are 2 \(.*\), 1 \(.*\), 0 \("):
+    with pytest.raises(
+        UsageError, match=r"no snapshot of version 7 .*: version 2 \(.*\), version 1 \(.*\), version 0 \("
+    ):
         snapshot(aged.lab, granted(aged), "t", 7)
 
 

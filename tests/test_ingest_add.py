@@ -80,7 +80,9 @@ def test_a_file_from_elsewhere_is_copied_into_the_lab_and_nothing_there_is_writt
     assert str(tmp_path) not in (folder.root / "datasets/bornes.yaml").read_text()
     again = datalab("add", str(elsewhere), *SAID)
     assert again.code == 1
-    assert "there is a file of that name in the lab" in again.err
+    assert "bornes: there is a dataset or a draft of that name; say another one with --name" in again.err
+    elsewhere.write_text(ROWS.replace("Gare", "Quai"))
+    assert "there is a file of that name in the lab" in datalab("add", str(elsewhere), *SAID).err
     named = datalab("add", str(folder.root / "sources/bornes.csv"), *SAID, "--name", "bornes")
     assert "there is a dataset or a draft of that name; say another one with --name" in named.err
 
@@ -246,3 +248,40 @@ def test_only_what_nothing_tells_is_asked_for_and_what_the_labs_other_datasets_s
 )
 def test_the_name_of_a_column_becomes_words(name, title):
     assert titled(name) == title
+
+
+@pytest.mark.parametrize("name", ["../../evil", "t 4", "Bornes", "main", "", "1a", "a" * 64])
+def test_a_name_that_the_lab_would_refuse_is_refused_and_nothing_is_written_anywhere(folder, datalab, name):
+    folder.write("sources/bornes.csv", ROWS)
+    ran = datalab("add", str(folder.root / "sources/bornes.csv"), *SAID, "--name", name)
+    assert ran.code == 1
+    assert "a dataset's name is lower-case letters, digits and _" in ran.err
+    assert {path.name for path in folder.root.parent.iterdir()} == {"lab"}
+    assert not (folder.root / "datasets").exists()
+
+
+def test_rows_on_both_sides_of_the_antimeridian_lie_in_a_box_of_the_globe(folder, datalab):
+    shape = {"type": "Polygon", "coordinates": [[[170, -20], [183.5, -20], [183.5, -10], [170, -20]]]}
+    features = [{"type": "Feature", "properties": {"nom": "Wallis"}, "geometry": shape}]
+    folder.write("sources/zones.geojson", json.dumps({"type": "FeatureCollection", "features": features}))
+    ran = datalab("add", str(folder.root / "sources/zones.geojson"), *SAID)
+    if ran.code == 0:
+        assert descriptor(folder, "zones")["spatial"]["bbox"] == [170, -20, 180, -10]
+        assert datalab("check", "zones").code == 0
+    else:  # a reader may refuse such a place; then nothing is there
+        assert not (folder.root / "datasets").exists()
+
+
+def test_a_folder_is_no_file_and_the_same_file_again_is_taken_as_it_lies(folder, datalab, tmp_path):
+    assert "is a folder; name a file in it" in datalab("add", str(tmp_path)).err
+    (tmp_path / "bornes.csv").write_text(ROWS)
+    assert datalab("add", str(tmp_path / "bornes.csv"), *SAID).code == 0
+    assert datalab("add", str(tmp_path / "bornes.csv"), *SAID, "--name", "encore").code == 0
+    (resource,) = descriptor(folder, "encore")["resources"].values()
+    assert resource["source"] == {"file": "sources/bornes.csv"}
+
+
+def test_rejected_rows_are_told(folder, datalab):
+    folder.write("sources/liste.csv", ROWS + "76000;x\n")
+    ran = datalab("add", str(folder.root / "sources/liste.csv"), *SAID)
+    assert "note resources.liste: 1 rows are rejected" in ran.out

@@ -32,7 +32,9 @@ def test_a_table_is_read_as_it_was_at_a_version_a_day_or_a_moment(aged, load):  
     assert ids(notebook.table("irve@open.bornes", as_of=1)) == ["a"]
     assert ids(notebook.table("irve.bornes", as_of="2999-01-01")) == ["a", "b", "c"]
     assert ids(notebook.table("irve.bornes")) == ["a", "b", "c"]
-    with pytest.raises(LookupError, match=r"irve\.bornes: no snapshot of 2020-01-01 can be read here; there are 2 \("):
+    with pytest.raises(
+        LookupError, match=r"irve\.bornes: no snapshot of 2020-01-01 can be read here; what can be: version 2 \("
+    ):
         notebook.table("irve.bornes", as_of="2020-01-01")
     with pytest.raises(ValueError, match="'hier' is no moment; expected a version"):
         notebook.table("irve.bornes", as_of="hier")
@@ -158,13 +160,16 @@ def test_a_replay_says_when_the_rows_or_the_snapshot_are_not_those_that_were_cit
     with pytest.raises(LookupError, match=r"irve\.bornes: version 2 is another one than was cited"):
         notebook.replay(dataclasses.replace(told, tables=(other,)))
     gone = {**told.tables[0], "version": 9}
-    with pytest.raises(LookupError, match="no snapshot of 9 can be read here; there are 2"):
+    with pytest.raises(LookupError, match="no snapshot of 9 can be read here; what can be: version 2"):
         notebook.replay(dataclasses.replace(told, tables=(gone,)))
 
 
 def test_a_file_that_holds_no_citation_is_named(aged, load, tmp_path):  # noqa: F811
     notebook = load(aged)
-    for text in ("", "[]", json.dumps({"query": IDS})):
+    told = dataclasses.asdict(notebook.cite(IDS))
+    spoilt = [{**told, key: wrong} for key in ("sha256", "cited", "engine", "rows") for wrong in (None, [], {}, "x")]
+    spoilt = [one for one in spoilt if one["sha256"] != "x" and one["engine"] != "x"]  # texts, and caught as such
+    for text in ("", "[]", json.dumps({"query": IDS}), *map(json.dumps, spoilt)):
         (tmp_path / "x.json").write_text(text)
         with pytest.raises(ValueError, match="x.json: holds no citation; expected what"):
             notebook.replay(tmp_path / "x.json")

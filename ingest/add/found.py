@@ -45,7 +45,9 @@ def territory(seen: Iterable[Seen]) -> tuple[Values, str] | None:
     if not boxes:
         return None
     west, south, east, north = zip(*boxes, strict=True)
-    box = tuple(round(edge, 4) for edge in (min(west), min(south), max(east), max(north)))
+    # What lies across the antimeridian is written with longitudes beyond it
+    edges = (max(min(west), -180), max(min(south), -90), min(max(east), 180), min(max(north), 90))
+    box = tuple(round(edge, 4) for edge in edges)
     return {"name": "Emprise des données", "bbox": list(box)}, "where the rows lie; say the territory's name"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import filecmp
 import re
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import TypeAdapter
 
+from catalog.model import RESERVED, Dataset
 from catalog.sources import Source
 from ingest.add.found import columns, period, territory, titled, told
 from ingest.add.look import look
@@ -26,6 +28,7 @@ from ingest.harvest.portals.kinds import portal_of_dataset
 from ingest.harvest.record import Link, Record
 from ingest.harvest.yamltext import descriptor_yaml
 from ingest.settings import IngestSettings
+from policies.document import parse_yaml
 from policies.errors import DatalabError, SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ _SOURCE: TypeAdapter[Any] = TypeAdapter(Source)
 _SUFFIXES = re.compile(
     r"(\.(csv|tsv|txt|xlsx?|ods|json|ndjson|jsonl|geojson|zip|gz|tar|gpkg|kmz|kml|gpx|gml|xml|parquet))+$"
 )
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _WORDS = re.compile(r"[^\W\d_]{4,}")
 
 
@@ -62,15 +66,19 @@ def looked_at(lab: Lab, where: str, name: str | None, say: Callable[[str], None]
     """
     settings = lab.section("ingest", IngestSettings)
     taken = {*lab.slugs, *(path.stem for path in (lab.root / "drafts").glob("*.yaml"))}
+    if name is not None and (_NAME.fullmatch(name) is None or name in RESERVED):
+        raise UsageError(f"--name {name!r}: a dataset's name is lower-case letters, digits and _, such as bornes_2024")
     if name is not None and name in taken:
         raise UsageError(f"{name}: there is a dataset or a draft of that name; say another one with --name")
     copied = None
     if where.startswith(("http://", "https://")):
         say("ask the portal")
-        draft = _of_portal(where, Asking(settings, lab.var / "locks" / "hosts"), taken) or _of_file(where, where, taken)
+        draft = _of_portal(where, Asking(settings, lab.var / "locks" / "hosts"), taken) or _of_file(
+            where, where, taken, named=name is not None
+        )
     else:
         path, copied = _placed(lab, where)
-        draft = _of_file(path, where, taken, local=True)
+        draft = _of_file(path, where, taken, named=name is not None, local=True)
     draft = draft if name is None else replace(draft, slug=name)
     with tempfile.TemporaryDirectory(prefix=".datalab-add-", dir=lab.var) as scratch:
         root = lab.root if copied is None else copied[0].parent
@@ -80,9 +88,12 @@ def looked_at(lab: Lab, where: str, name: str | None, say: Callable[[str], None]
 def write(lab: Lab, added: Added, *, granted: bool) -> tuple[Path, ...]:
     """Write the descriptor to datasets/, or to drafts/ if it lacks anything, the policy, and the file of the source.
 
-    Returns what was written. Raises OSError; nothing that is there is written over.
+    Returns what was written. Raises DocumentError for a descriptor that the lab would refuse, or OSError; nothing that
+    is there is written over.
     """
-    draft = added.draft
+    draft, text = added.draft, descriptor_yaml(added.draft)
+    if not draft.missing:
+        parse_yaml(text, f"datasets/{draft.slug}.yaml", Dataset)  # what is wrong is said before anything is written
     room = lab.root / ("drafts" if draft.missing else "datasets")
     written = [room / f"{draft.slug}.yaml"]
     room.mkdir(exist_ok=True)
@@ -90,7 +101,7 @@ def write(lab: Lab, added: Added, *, granted: bool) -> tuple[Path, ...]:
         added.copied[1].parent.mkdir(exist_ok=True)
         shutil.copyfile(*added.copied)
         written.append(added.copied[1])
-    _new(written[0], descriptor_yaml(draft))
+    _new(written[0], text)
     policy = lab.root / "policies" / f"{draft.slug}.yaml"
     if not draft.missing and added.tables and not policy.exists():
         policy.parent.mkdir(exist_ok=True)
@@ -119,7 +130,7 @@ def _of_portal(url: str, asking: Asking, taken: set[str]) -> Draft | None:
     raise SourceError(f"{url}: the portal has no such dataset")
 
 
-def _of_file(where: str, said: str, taken: set[str], *, local: bool = False) -> Draft:
+def _of_file(where: str, said: str, taken: set[str], *, named: bool, local: bool = False) -> Draft:
     """The draft of one file: its name is all that it says of itself."""
     file = unquote(urlsplit(where).path.rstrip("/").rpartition("/")[2]) if not local else Path(where).name
     stem = _SUFFIXES.sub("", file.lower()) and file[: len(_SUFFIXES.sub("", file.lower()))]
@@ -141,18 +152,24 @@ def _of_file(where: str, said: str, taken: set[str], *, local: bool = False) -> 
     notes.append(Note(("title",), "guessed", "of the file's name"))
     values.setdefault("frequency", "UNKNOWN")
     values["issued"] = dt.datetime.now(dt.UTC).date().isoformat()
-    return replace(draft, slug=slug((stem, title), said, taken), values=values, notes=tuple(notes))
+    made = slug((stem, title), said, ())
+    if made in taken and not named:
+        raise UsageError(f"{made}: there is a dataset or a draft of that name; say another one with --name")
+    return replace(draft, slug=made, values=values, notes=tuple(notes))
 
 
 def _placed(lab: Lab, where: str) -> tuple[str, tuple[Path, Path] | None]:
     """A file's path in the lab, and, of one that lies elsewhere, from where to where it is to be copied."""
     path = Path(where).expanduser()
-    if not path.is_file():
-        raise UsageError(f"{where}: no such file; expected a web address, a portal's page of a dataset, or a file")
+    if not path.is_file() or not where:
+        what = "is a folder; name a file in it" if where and path.is_dir() else "no such file"
+        raise UsageError(f"{where!r}: {what}; expected a web address, a portal's page of a dataset, or a file")
     path = path.resolve()
     if path.is_relative_to(lab.root):
         return str(path.relative_to(lab.root)), None
     target = lab.root / "sources" / path.name
+    if target.exists() and filecmp.cmp(path, target, shallow=False):
+        return f"sources/{path.name}", None
     if target.exists():
         raise UsageError(f"{target}: there is a file of that name in the lab; name that one, or rename {where}")
     return f"sources/{path.name}", (path, target)

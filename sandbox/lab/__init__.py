@@ -190,8 +190,8 @@ def _snapshot(name: str, shown: _Table, as_of: int | str) -> tuple[Path, dict[st
                 return folder, served
         elif dt.datetime.fromisoformat(served["committed"]) <= _moment(as_of):
             return folder, served
-    there = ", ".join(f"{served['version']} ({served['committed'][:16]})" for _, served in found)
-    message = f"{name}: no snapshot of {as_of} can be read here; there are {there}"
+    there = ", ".join(f"version {served['version']} ({served['committed'][:16]})" for _, served in found)
+    message = f"{name}: no snapshot of {as_of} can be read here; what can be: {there}"
     raise LookupError(message)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import re
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import os
+
+_TEXTS = ("name", "dataset", "edition", "resource", "committed", "sha256", "title", "publisher", "licence", "page")
 
 
 @dataclass(frozen=True)
@@ -62,15 +65,26 @@ class Citation:
         """Write it to a file, from which `replay` reads it."""
         Path(path).write_text(json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
+    def _is_whole(self) -> bool:
+        """Whether every part is of its kind; a file may have been edited."""
+        dt.date.fromisoformat(self.cited)
+        texts = [self.query, self.sha256, self.engine, *(one[key] for one in self.tables for key in _TEXTS)]
+        numbers = [self.rows, *(one["version"] for one in self.tables)]
+        return all(isinstance(one, str) for one in texts) and all(type(one) is int for one in numbers)
+
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Citation:
         """The citation that was saved to a file. Raises ValueError if it holds none."""
         try:
             told = json.loads(Path(path).read_text(encoding="utf-8"))
-            return cls(**{**told, "tables": tuple(told["tables"])})
-        except (ValueError, TypeError, KeyError):
+            read = cls(**{**told, "tables": tuple(told["tables"])})
+            whole = read._is_whole()
+        except (ValueError, TypeError, KeyError, AttributeError):
+            whole = False
+        if not whole:
             message = f"{path}: holds no citation; expected what `lab.cite(…).save(…)` writes"
-            raise ValueError(message) from None
+            raise ValueError(message)
+        return read
 
 
 def sha256_of(folder: Path, served: dict[str, Any]) -> str:
