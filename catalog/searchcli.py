@@ -14,7 +14,7 @@ from catalog.joins.coded import coded
 from catalog.joins.join import joins
 from catalog.metadata import said
 from catalog.search.facets import FACETS
-from catalog.search.find import search
+from catalog.search.find import QUERY_LIMIT, search
 from catalog.search.index import indexed
 from catalog.search.synonyms import synonyms
 from catalog.search.uses import FILE, Uses
@@ -71,6 +71,8 @@ def search_command(  # noqa: PLR0913  an option a facet
     }
     _check(index, chosen)
     asked = " ".join(words or [])
+    if len(asked) > QUERY_LIMIT:
+        raise UsageError(f"a search has at most {QUERY_LIMIT} signs, and this one has {len(asked)}: say fewer words")
     found = search(index, asked, chosen, synonyms(lab), Uses(lab.var / FILE).downloads())
     for entry in found.entries[:most]:
         Console().print(_dataset(entry), soft_wrap=True)
@@ -84,7 +86,10 @@ def search_command(  # noqa: PLR0913  an option a facet
 @app.command("joins")
 def joins_command(
     ctx: typer.Context,
-    dataset: Annotated[str, typer.Argument(help="The dataset whose tables are to be joined.")],
+    what: Annotated[
+        str,
+        typer.Argument(metavar="DATASET[.RESOURCE]", help="The dataset whose tables are to be joined, or one table."),
+    ],
     *,
     sql: Annotated[bool, typer.Option("--sql", help="The SELECT of each join instead.")] = False,
     as_: As = "everyone",
@@ -97,15 +102,20 @@ def joins_command(
     left_out: list[DatalabError] = []
     shown = entries(lab, lab.principals(as_), left_out.append)
     known = sorted({entry.slug for entry in shown})
+    dataset, _, resource = what.partition(".")
     if dataset not in known:
         raise UsageError(f"unknown dataset {dataset!r}, or not granted to {as_}; {suggest(dataset, known)}")
     with Console(stderr=True).status("comparing tables") as status:
         tables = coded(
             lab, shown, lambda table, number, all_: status.update(f"{number} of {all_}: {table}"), left_out.append
         )
-        found = joins([table for table in tables if table.entry.slug == dataset], tables)
+        these = [one for one in tables if one.entry.slug == dataset and resource in {"", one.resource}]
+        found = joins(these, tables)
+    if resource and resource not in {one.resource for one in tables if one.entry.slug == dataset}:
+        there = sorted({one.resource for one in tables if one.entry.slug == dataset})
+        raise UsageError(f"{dataset} has no table {resource!r}; {suggest(resource, there)}")
     if not found:
-        typer.echo(f"{dataset} joins with no other table")
+        typer.echo(f"{what} joins with no other table")
     elif sql:
         typer.echo("\n\n".join(f"{join.sql};" for join in found))
     else:
