@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.model import Dataset
-from policies.document import _depth, read_yaml
+from policies.document import Model, _composed, _CoreLoader, _data, _depth, parse_yaml, read_yaml
 from policies.errors import DocumentError
 from policies.model import Policy
 
@@ -104,3 +104,41 @@ def test_no_document_nests_deeper_than_it_is_taken_to(text):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             deepest = max(deepest, depth)
     assert deepest <= _depth(text)
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text() | st.integers(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(PLAIN)
+def test_what_a_document_says_is_what_yamls_own_constructor_has(value):
+    root = _composed(yaml.safe_dump(value, allow_unicode=True))
+    assert _data(root) == _CoreLoader("").construct_document(root)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{a: NO, b: 01001, c: 2020-01-01, d: ~, e: null, f: true, g: +5, h: -0, i: 1e3, j: '5', k: 1_000, l: .inf}",
+        "{a: !!int 0x1F, b: !!bool yes, c: !!binary aGFsbG8=, d: !!timestamp 2020-01-01, e: !!str 5, f: !!float .inf}",
+        "a: &a [1, {b: 2}]\nc: *a\nd: *a\n",
+        "a: !!set {x, y}\nb: !!omap [x: 1]\n",
+        "2020: x\n~: y\ntrue: z\n",
+    ],
+)
+def test_odd_documents_say_what_yamls_own_constructor_has(text):
+    root = _composed(text)
+    assert _data(root) == _CoreLoader("").construct_document(root)
+
+
+def test_lists_of_lists_of_lists_by_aliases_take_no_time(folder):
+    levels = "".join(f"b{level}: &b{level} [{', '.join([f'*b{level - 1}'] * 9)}]\n" for level in range(1, 30))
+    with pytest.raises(DocumentError, match="bombe:2: unknown key 'b1'"):
+        parse_yaml(f"b0: &b0 [x]\n{levels}", "bombe", Bomb)
+
+
+class Bomb(Model):
+    b0: list[str]
