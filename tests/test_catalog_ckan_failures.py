@@ -141,6 +141,22 @@ def test_a_deleted_dataset_whose_organisation_was_purged_is_brought_back(publish
     assert published.run().todo == ()
 
 
+def test_what_was_purged_while_the_plan_was_carried_out_is_made_anew_or_left_away(published):
+    published.run()
+    published.describe("communes", title={"fr": "Les communes"})
+    (published.folder.root / "policies" / "bornes.yaml").unlink()
+
+    def purge(body):
+        published.call("dataset_purge", id=body["match"]["id"] if "match" in body else body["id"])
+
+    published.between.instead["package_revise"] = published.between.instead["package_delete"] = purge
+    published.run(allow_deletions=True)
+    assert published.show()["title"] == "Les communes"
+    assert published.call("package_list") == ["communes"]
+    published.between.instead.clear()
+    assert published.run().todo == ()
+
+
 def test_one_refused_dataset_keeps_no_other_from_being_published(published):
     refusal = {"success": False, "error": {"__type": "Validation Error", "title": ["Not in this house"]}}
     published.run()
@@ -173,6 +189,15 @@ def test_the_command_prints_the_plan_and_a_summary(published, ckan, datalab):
     ]
     again = datalab("publish", **environment(ckan))
     assert again.out.endswith("0 created, 0 updated, 4 unchanged, 0 deleted\n")
+
+
+def test_an_invalid_dataset_is_told_the_others_are_published_and_the_exit_code_is_1(published, ckan, datalab):
+    published.folder.write("datasets/faux.yaml", "titre: faux\n")
+    done = datalab("publish", **environment(ckan))
+    assert done.code == 1
+    assert "faux.yaml:1: unknown key 'titre'" in done.err
+    assert "these were left as they are in CKAN, and none deleted" in done.err
+    assert sorted(published.call("package_list")) == ["bornes", "communes"]
 
 
 def refused(done, *said, token):

@@ -42,6 +42,7 @@ class Applied:
     done: int = 0
     failed: list[str] = field(default_factory=list)
     in_a_row: int = 0
+    stopped: str = ""
 
 
 def apply(
@@ -60,15 +61,16 @@ def apply(
     """
     worker = _Worker(tables, rows, waits, pool.stopping)
     applied, total = Applied(), len(made.todo)
-    try:
-        for actions in _stages(made.todo):
-            with closing(pool.run(worker.take, actions)) as taken:
-                for action, error in taken:
-                    _count(applied, action, error)
-                    step(action, applied.done + len(applied.failed), total)
-    except StoppedError as error:
-        told = f"{error}\nstopped after {applied.done} of {total} changes; the next run makes the others"
-        raise RemoteError("\n".join([*applied.failed, told])) from None
+    for actions in _stages(made.todo):
+        with closing(pool.run(worker.take, actions)) as taken:
+            for action, error in taken:
+                _count(applied, action, error)
+                if applied.stopped:
+                    pool.stopping.set()  # what is under way is still counted
+                step(action, applied.done + len(applied.failed), total)
+        if applied.stopped:
+            told = f"stopped after {applied.done} of {total} changes; the next run makes the others"
+            raise RemoteError("\n".join([*applied.failed, applied.stopped, told]))
     if applied.failed:
         raise RemoteError("\n".join([*applied.failed, f"the {applied.done} other changes were made"]))
 
@@ -86,12 +88,15 @@ def _count(applied: Applied, action: Action, error: DatalabError | None) -> None
     if error is None:
         applied.done, applied.in_a_row = applied.done + 1, 0
         return
-    if action.kind in {"organisation", "group"}:
-        raise StoppedError(f"{action.kind} {action.name}: {error}")
+    if isinstance(error, StoppedError):
+        applied.stopped = applied.stopped or str(error)
+        return
     applied.failed.append(f"{action.name}: {error}")
     applied.in_a_row = applied.in_a_row + 1 if isinstance(error, PassingError) else 0
-    if applied.in_a_row >= _FAILED_IN_A_ROW:
-        raise StoppedError(f"CKAN failed on {applied.in_a_row} in a row")
+    if action.kind in {"organisation", "group"}:
+        applied.stopped = f"no dataset can be made without the {action.kind} {action.name}"
+    elif applied.in_a_row >= _FAILED_IN_A_ROW:
+        applied.stopped = applied.stopped or f"CKAN failed on {applied.in_a_row} in a row"
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,7 @@ class _Worker:
     stopping: threading.Event
 
     def take(self, ckan: Ckan, action: Action) -> tuple[Action, DatalabError | None]:
-        """The action taken, or why it could not be; raises StoppedError when no other can be either."""
+        """The action taken, or why it could not be: a StoppedError where no other can be either."""
         error: DatalabError | None = None
         for wait in (0.0, *self.waits):
             if error is not None and self.stopping.wait(wait if isinstance(error, PassingError) else 0):
@@ -114,12 +119,12 @@ class _Worker:
                 self._call(ckan, current)
             except DatalabError as failure:
                 if not _may_pass(failure, action, first=error is None):
-                    return action, failure
+                    return action, _stopping(failure)
                 error = failure
             else:
                 return current, None
-        if isinstance(error, PassingError):
-            self._still_there(ckan, error)
+        if isinstance(error, PassingError) and not _answers(ckan):
+            return action, StoppedError(str(error))  # else CKAN fails on this one thing, and others may pass
         return action, error
 
     def _call(self, ckan: Ckan, action: Action) -> None:
@@ -138,23 +143,29 @@ class _Worker:
             ckan.call(action.call, data, longer=len(rows) / _ROWS_A_SECOND)
             ckan.call("package_revise", said_of(table))
 
-    def _still_there(self, ckan: Ckan, error: PassingError) -> None:
-        """Raise StoppedError unless CKAN answers: then it fails on this one thing, and others may pass."""
-        try:
-            ckan.check()
-        except RemoteError:
-            raise StoppedError(str(error)) from None
-
 
 def _may_pass(failure: DatalabError, action: Action, *, first: bool) -> bool:
-    """Whether another try may do it. Raises StoppedError if none can, nor for any other thing."""
+    """Whether another try may do it, once CKAN was asked what it holds."""
     if isinstance(failure, PassingError | StaleError):
         return True
-    if isinstance(failure, RemoteError) and not isinstance(failure, RefusedError):
-        raise StoppedError(str(failure))
-    # What CKAN's index did not know of may be there already, deleted perhaps
-    refused = isinstance(failure, RefusedError)
-    return refused and first and action.what == "create" and action.kind != "table"
+    if not first or action.kind == "table":
+        return False
+    # What CKAN's index did not know of may be there already, deleted perhaps; and what it knew of may be gone
+    return isinstance(failure, GoneError) or (isinstance(failure, RefusedError) and action.what == "create")
+
+
+def _stopping(failure: DatalabError) -> DatalabError:
+    """The failure, as a StoppedError where it is one of the token or the address: no other call can pass."""
+    ends_all = isinstance(failure, RemoteError) and not isinstance(failure, RefusedError)
+    return StoppedError(str(failure)) if ends_all else failure
+
+
+def _answers(ckan: Ckan) -> bool:
+    try:
+        ckan.check()
+    except RemoteError:
+        return False
+    return True
 
 
 def _reread(ckan: Ckan, action: Action) -> Action:

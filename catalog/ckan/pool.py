@@ -62,10 +62,10 @@ class Pool:
     def run(self, work: Callable[[Ckan, T], R], items: Iterable[T]) -> Generator[R, None, None]:
         """`work` done on each item by the workers, its results in the order in which they are done.
 
-        No more is begun than the workers can do. When one raises, so does this; then, and when it is closed, no further
-        item is begun, `stopping` is set, and what is under way is waited for.
+        No more is begun than the workers can do, and none once `stopping` is set, as it is when one raises, which is
+        passed on, or when this is closed; what is under way is waited for.
         """
-        todo, running = iter(items), set[Future[R]]()
+        todo, running = (item for item in items if not self.stopping.is_set()), set[Future[R]]()
         try:
             while True:
                 for item in todo:
