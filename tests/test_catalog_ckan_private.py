@@ -63,7 +63,8 @@ def test_an_open_edition_whose_file_is_damaged_is_not_told_as_a_private_one(publ
 
 def test_a_private_dataset_is_seen_by_the_organisation_and_tells_nothing_of_the_rows(partnered):
     partnered.folder.write("datalab.toml", "[ckan]\nprivate = true\ndatastore_rows = 100\n")
-    partnered.run()
+    made = partnered.run()
+    assert [action.name for action in made.todo if action.changes == ("private",)] == ["communes-partner"]
     found = partnered.show("communes-partner")
     assert (found["private"], found["title"]) == (True, "Un jeu (partner)")
     assert extras_of(found)["access_rights"].endswith("/RESTRICTED")

@@ -71,7 +71,8 @@ def dataset(ours: Wire, theirs: Wire | None) -> Action:
     """What to do for a dataset that should be there."""
     key, name = ours["id"], ours["name"]
     if theirs is None:
-        return Action("dataset", name, "create", call="package_create", data=ours, key=key, wanted=ours)
+        said = ("private",) if ours["private"] else ()
+        return Action("dataset", name, "create", said, "package_create", ours, key, ours)
     wanted = _merged(ours, theirs)
     changes = [(part, part) for part in ours if part not in _LISTS and not _same(ours[part], theirs.get(part))]
     changes += [("extras", one) for one in _differing(extras_of(wanted), extras_of(theirs))]
@@ -90,8 +91,8 @@ def dataset(ours: Wire, theirs: Wire | None) -> Action:
         "include": ["+package__id", "-*"],
     }
     what: What = "reactivate" if theirs["state"] == "deleted" else "update"
-    said = tuple(label for part, label in changes if part != "state" and label != OWNS)
-    return Action("dataset", name, what, said, "package_revise", data, key, ours)
+    told = tuple(label for part, label in changes if part != "state" and label != OWNS)
+    return Action("dataset", name, what, told, "package_revise", data, key, ours)
 
 
 def extras_of(held: Wire) -> dict[str, str]:
