@@ -180,3 +180,9 @@ def test_a_missing_token_ends_it_at_once_and_what_is_for_one_run_is_refused(publ
         done = datalab("publish", "--watch", option)
         assert done.code == 2
         assert f"{option} is for one run" in done.err
+
+
+def test_the_service_keeps_ckan_in_step_and_reads_the_token_from_a_file_of_its_own():
+    text = (REPOSITORY / "deploy/datalab-publish.service").read_text()
+    assert "ExecStart=/opt/datalab/.venv/bin/datalab --lab /srv/datalab publish --watch\n" in text
+    assert "EnvironmentFile=/etc/datalab/ckan.env" in text
