@@ -119,11 +119,15 @@ def test_a_user_sees_the_editions_granted_for_the_purpose_and_no_others(lab):
     assert data_mounts(profile_for(lab, "true", user="bob")) == {"irve/open": opened, "secret/raw": secret}
 
 
-def test_the_files_of_other_snapshots_are_not_mounted(lab):
+def test_the_files_of_other_snapshots_lie_apart_from_the_one_that_is_served(lab):
     before = files(lab, "irve", "open")
     commit(lab, "irve", "open", ["z"], geometry=False)
-    assert data_mounts(profile_for(lab, "true")) == {"irve/open": files(lab, "irve", "open")}
-    assert before[0].exists()
+    mounts = {mount.target: mount.source for mount in profile_for(lab, "true").mounts if "/data/" in mount.target}
+    (served,) = files(lab, "irve", "open")
+    assert mounts == {
+        f"/data/irve/open/bornes/{served.name}": served,
+        f"/data/.past/irve/open/bornes/0/{before[0].name}": before[0],
+    }
 
 
 def test_the_pointer_that_a_sandbox_sees_has_no_receipt(lab):
@@ -200,6 +204,10 @@ def test_the_most_detailed_granted_edition_is_the_default(lab):
         "title": "Bornes de recharge",
         "description": "Un jeu d'essai.",
         "licence": "LO-2.0",
+        "licence_uri": "https://spdx.org/licenses/etalab-2.0",
+        "share_alike": False,
+        "publisher": "Région",
+        "page": "http://127.0.0.1:8420/datasets/irve",
         "default": True,
     }
 
