@@ -10,7 +10,6 @@ import errno
 import gzip
 import re
 import shutil
-import stat
 import struct
 import tarfile
 import unicodedata
@@ -18,27 +17,20 @@ import zipfile
 import zlib
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
+from ingest.packed import AT_ONCE, END, tar_contents, tar_members, zip_contents, zip_members
 from policies.errors import ReadingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Collection, Iterator
 
     from ingest.settings import IngestSettings
 
 Packing = Literal["zip", "tar", "gzip"]
 
 _CHUNK = 1 << 20
-_MAX_LISTING = 64 * 2**20
-_MAX_HEADER = 1 << 15
-_MAX_NAME, _MAX_PATH = 255, 1024
-_END = b"PK\x05\x06"
-_END_SIZE = 22
-_ZIP64_END = b"PK\x06\x06"
-_ZIP64_END_SIZE, _LOCATOR_SIZE, _HEADER_SIZE = 56, 20, 30
 _BROKEN = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -81,7 +73,7 @@ def packing_of(path: Path) -> Packing | None:
     """How the file is packed, by its first bytes; None if it is no archive."""
     with path.open("rb") as file:
         start = file.read(512)
-    if start.startswith((b"PK\x03\x04", _END)):
+    if start.startswith((b"PK\x03\x04", END)):
         return "zip"
     if start.startswith(b"\x1f\x8b"):
         return "gzip"
@@ -123,7 +115,7 @@ def listed(path: Path, most: int = 10_000_000) -> list[tuple[str, int]]:
     Raises ReadingError as `unpack` does.
     """
     with _told(path):
-        found = _zip_members(path) if packing_of(path) == "zip" else _tar_members(path, most)
+        found = zip_members(path) if packing_of(path) == "zip" else tar_members(path, most)
     seen: set[str] = set()
     for name, _ in found:
         key = unicodedata.normalize("NFC", name).casefold()
@@ -141,12 +133,12 @@ def take_out(path: Path, folder: Path, names: Collection[str]) -> dict[str, Path
     """Unpack the members of these names, which `members` gave, below `folder`; the path of each."""
     found = {name: folder / name for name in names}
     with _told(path):
-        for name, content in _zip_contents(path) if packing_of(path) == "zip" else _tar_contents(path):
+        for name, content in zip_contents(path) if packing_of(path) == "zip" else tar_contents(path):
             if name in found:
                 with _told(path, name):
                     found[name].parent.mkdir(parents=True, exist_ok=True)
                     with content() as source, found[name].open("xb") as target:
-                        shutil.copyfileobj(source, target, _MAX_HEADER)
+                        shutil.copyfileobj(source, target, AT_ONCE)
     return found
 
 
@@ -154,7 +146,7 @@ def starts(path: Path, names: Collection[str], size: int) -> dict[str, bytes]:
     """The first `size` bytes of the members of these names, of those that are not damaged."""
     found: dict[str, bytes] = {}
     with _told(path):
-        for name, content in _zip_contents(path) if packing_of(path) == "zip" else _tar_contents(path):
+        for name, content in zip_contents(path) if packing_of(path) == "zip" else tar_contents(path):
             if name in names:
                 with suppress(ReadingError), _told(path, name), content() as source:
                     found[name] = source.read(size)
@@ -183,119 +175,3 @@ def _told(path: Path, member: str | None = None) -> Iterator[None]:
             raise
         reason = str(error) or "it ends too early"
         raise ReadingError(f"{place}: the archive is cut or damaged: {reason}; fetch or pack it anew") from None
-
-
-def _safe(path: Path, name: str) -> str:
-    """The member's name with `/` between folders. Raises ReadingError if it would leave the folder, or be no name."""
-    plain = name.replace("\\", "/")
-    parts = PurePosixPath(plain).parts
-    if plain.startswith("/") or plain[1:2] == ":" or ".." in parts:
-        raise ReadingError(f"{path}: the archive holds {name!r}, a path that leaves its folder; do not trust it")
-    strange = any(unicodedata.category(sign) in {"Cc", "Cs"} for sign in plain)
-    long = len(plain.encode(errors="replace")) > _MAX_PATH
-    if strange or long or not parts or max(len(part.encode()) for part in parts) > _MAX_NAME:
-        raise ReadingError(f"{path}: the archive holds {name[:_MAX_NAME]!r}, which is no name of a file; pack it anew")
-    return str(PurePosixPath(plain))
-
-
-def _zip_members(path: Path) -> list[tuple[str, int]]:
-    if _listing_size(path) > _MAX_LISTING:
-        raise ReadingError(f"{path}: the archive's list of files is too long to be read; pack fewer files")
-    with zipfile.ZipFile(path) as archive:
-        infos, listing_at = archive.infolist(), archive.start_dir
-    _refuse_overlap(path, infos, listing_at)
-    found = []
-    for info in infos:
-        name = _safe(path, info.filename)
-        if info.is_dir():
-            continue
-        if stat.S_IFMT(info.external_attr >> 16) not in {0, stat.S_IFREG}:
-            raise ReadingError(f"{path}: {name!r} is a link or a device, not a file; pack the files themselves")
-        if info.flag_bits & 1:
-            raise ReadingError(f"{path}: {name!r} is encrypted; pack it without a password")
-        found.append((name, info.file_size))
-    return found
-
-
-def _listing_size(path: Path) -> int:
-    """How many bytes zipfile is going to take into memory as the list of files (APPNOTE.TXT 4.3.14 and 4.3.16)."""
-    with path.open("rb") as file:
-        at = max(0, path.stat().st_size - _END_SIZE - 0xFFFF)
-        file.seek(at)
-        tail = file.read()
-        end = tail.rfind(_END)
-        if end < 0 or len(tail) - end < _END_SIZE:
-            raise zipfile.BadZipFile("its end, which lists its files, is missing")
-        (size,) = struct.unpack_from("<L", tail, end + 12)
-        before = at + end - _LOCATOR_SIZE - _ZIP64_END_SIZE
-        if before >= 0:
-            file.seek(before)
-            large = file.read(_ZIP64_END_SIZE)
-            if large.startswith(_ZIP64_END):
-                (size,) = struct.unpack_from("<Q", large, 40)
-    return int(size)
-
-
-def _refuse_overlap(path: Path, infos: list[zipfile.ZipInfo], listing_at: int) -> None:
-    """No two files may share bytes: small archives unpack to huge ones so (Fifield, A better zip bomb, 2019)."""
-    free = 0
-    with path.open("rb") as file:
-        for info in sorted(infos, key=lambda one: one.header_offset):
-            file.seek(max(info.header_offset, 0))
-            header = file.read(_HEADER_SIZE)
-            names = sum(struct.unpack_from("<HH", header, 26)) if len(header) == _HEADER_SIZE else 0
-            if info.header_offset < free:
-                raise ReadingError(f"{path}: {info.filename!r} overlaps another file of the archive; do not trust it")
-            free = info.header_offset + _HEADER_SIZE + names + info.compress_size
-    if free > listing_at:
-        raise zipfile.BadZipFile("a file runs into the list of files")
-
-
-def _zip_contents(path: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
-    with zipfile.ZipFile(path) as archive:
-        for info in archive.infolist():
-            if not info.is_dir():
-                yield _safe(path, info.filename), partial(archive.open, info)
-
-
-def _tar_members(path: Path, most: int) -> list[tuple[str, int]]:
-    found = []
-    for name, info, _ in _tar_infos(path):
-        if not info.isreg() or info.issparse():
-            raise ReadingError(f"{path}: {name!r} is a link or a device, not a file; pack the files themselves")
-        found.append((name, info.size))
-        if len(found) > most:
-            break
-    return found
-
-
-def _tar_contents(path: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
-    for name, info, archive in _tar_infos(path):
-        yield name, cast("Callable[[], IO[bytes]]", partial(archive.extractfile, info))
-
-
-def _tar_infos(path: Path) -> Iterator[tuple[str, tarfile.TarInfo, tarfile.TarFile]]:
-    """All that is no folder, by its safe name."""
-    with path.open("rb") as file, tarfile.open(fileobj=cast("IO[bytes]", _Bounded(file)), mode="r:") as archive:
-        while (info := archive.next()) is not None:
-            archive.members = []  # type: ignore[attr-defined]  # else tarfile remembers each of millions
-            name = _safe(path, info.name)
-            if not info.isdir():
-                yield name, info, archive
-        # tarfile stops without a word at a header that it cannot read
-        file.seek(archive.offset)
-        if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-            raise tarfile.ReadError(f"no file and no end stands at offset {archive.offset}")
-
-
-class _Bounded:
-    """A file that is only read in small pieces: tarfile takes the headers of extensions into memory whole."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.seek, self.tell = file.seek, file.tell
-
-    def read(self, size: int) -> bytes:
-        if size > _MAX_HEADER:
-            raise tarfile.ReadError(f"a header of {size} bytes")
-        return self._file.read(size)
