@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rdflib import URIRef
 
-from catalog.dcat import base_url, dataset_graph
+from catalog.dcat import dataset_graph
 from catalog.entries import EVERYONE, Entry, entries
 from catalog.lake import Current
 from catalog.metadata import said
@@ -79,7 +79,7 @@ def check(lab: Lab, slugs: Sequence[str]) -> Iterator[Report]:
                 *(_of_tables(shown[slug], policy) if slug in shown and policy is not None else ()),
                 *(message for message in map(str, left_out) if f"/{slug}.yaml" in message or f"/{slug}/" in message),
             ),
-            score=score(made, URIRef(f"{base_url(settings)}datasets/{slug}#{entry.edition}")),
+            score=score(made, URIRef(f"{settings.base}datasets/{slug}#{entry.edition}")),
         )
     if set(slugs) == set(lab.slugs):
         yield from (Report(slug="", errors=(str(stray),)) for stray in lab.strays)

@@ -85,13 +85,8 @@ def dataset_graph(settings: CatalogSettings, entry: Entry) -> Graph:
     return out.graph
 
 
-def base_url(settings: CatalogSettings) -> str:
-    """Where the portal answers, with a slash at the end."""
-    return settings.base
-
-
 def _triples(settings: CatalogSettings) -> _Triples:
-    out = _Triples(Graph(bind_namespaces="none"), base_url(settings))
+    out = _Triples(Graph(bind_namespaces="none"), settings.base)
     for prefix, namespace in PREFIXES.items():
         out.graph.bind(prefix, namespace)
     return out

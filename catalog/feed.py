@@ -13,7 +13,7 @@ from rdflib import RDF, Namespace, URIRef
 from rdflib import Literal as Value
 from rdflib.namespace import XSD
 
-from catalog.dcat import PREFIXES, base_url, catalogue_graph, dataset_graph
+from catalog.dcat import PREFIXES, catalogue_graph, dataset_graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,10 +60,10 @@ def _graphs(head: Graph, settings: CatalogSettings, entries: Sequence[Entry]) ->
 def _tell_pages(head: Graph, settings: CatalogSettings, entries: Sequence[Entry], form: Form, page: int) -> None:
     """Say which page of how many this is, and where the others are."""
     head.bind("hydra", HYDRA)
-    address = f"{base_url(settings)}catalog.{form}"
+    address = f"{settings.base}catalog.{form}"
     last = pages(entries)
     here = URIRef(f"{address}?page={page}")
-    catalogue = URIRef(f"{base_url(settings)}#catalogue")
+    catalogue = URIRef(f"{settings.base}#catalogue")
     head.add((catalogue, RDF.type, HYDRA.Collection))
     head.add((catalogue, HYDRA.totalItems, Value(str(len(entries)), datatype=XSD.integer)))
     head.add((catalogue, HYDRA.view, here))

@@ -13,7 +13,6 @@ from catalog.ckan.listing import listings
 from catalog.ckan.package import catalogue
 from catalog.ckan.plan import Plan, plan
 from catalog.ckan.pool import Pool, held, marked, schema_of
-from catalog.dcat import base_url
 from catalog.settings import CatalogSettings, CkanSettings
 from policies.errors import UsageError
 
@@ -70,7 +69,7 @@ def publish(
         theirs = pool.begin(lambda ckan: marked(ckan, settings.organisation))  # while the lab is read
         shown = listings(lab, left_out.append, readings, private=settings.private)
         ours = catalogue(
-            settings, base_url(lab.section("catalog", CatalogSettings)), shown, schema_of(pool.first, extensions)
+            settings, lab.section("catalog", CatalogSettings).base, shown, schema_of(pool.first, extensions)
         )
         pushed = tables(settings, shown)
         made = plan(ours, held(pool, ours, theirs.result()), pushed, delete=not left_out)

@@ -18,7 +18,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from catalog import download, feed
-from catalog.dcat import MEDIA_TYPES, base_url
+from catalog.dcat import MEDIA_TYPES
 from catalog.search.facets import FACETS
 from catalog.search.find import QUERY_LIMIT, search
 from catalog.search.similar import similar
@@ -206,7 +206,7 @@ class _Portal:
             **_words(lang),
             **_links(request, lang),
             settings=self.shelf.settings,
-            base=base_url(self.shelf.settings),
+            base=self.shelf.settings.base,
             limit=QUERY_LIMIT,
             frequencies=FREQUENCIES,
             licences=LICENCES,

@@ -5,49 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from catalog.model import Dataset
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Values = dict[str, Any]
 """What a descriptor's YAML says, as plain values: texts, numbers, lists and mappings."""
 
-KEYS = (
-    "title",
-    "description",
-    "publisher",
-    "contact",
-    "themes",
-    "keywords",
-    "licence",
-    "licence_note",
-    "frequency",
-    "spatial",
-    "temporal",
-    "issued",
-    "landing_page",
-    "hvd",
-    "legal_basis",
-    "provenance",
-    "sensitivity",
-    "harvested",
-    "refresh",
-    "resources",
-)
+KEYS = tuple(Dataset.model_fields)
 """A descriptor's keys, in the order in which they are written."""
-NEEDED = (
-    "title",
-    "description",
-    "publisher",
-    "contact",
-    "themes",
-    "keywords",
-    "licence",
-    "frequency",
-    "spatial",
-    "issued",
-    "resources",
-)
-"""Those without which `catalog.model.Dataset` takes none."""
+NEEDED = tuple(name for name, field_ in Dataset.model_fields.items() if field_.is_required())
+"""Those without which it is none."""
 
 
 Kind = Literal["missing", "guessed", "told"]
