@@ -122,7 +122,7 @@ def _quality(lab: Lab, slug: str, dataset: Dataset) -> Iterator[str]:
             files = lab.lake.files(slug, RAW, name, served)
             columns = [column.name for column in served.columns]
             place = f"{lab.root / 'datasets' / slug}.yaml: {name}"
-            yield from (f"{name}: {one}" for one in results(checks, files, columns, place) if one.broken > 0)
+            yield from (f"{name}: quality: {one}" for one in results(checks, files, columns, place) if one.broken > 0)
 
 
 def _of_descriptor(dataset: Dataset, policy: Policy | None, *, served: bool) -> Iterator[str]:

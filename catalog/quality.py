@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Self
 
 import duckdb
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from catalog.receipt import QualityResult
 from policies.document import Model
 from policies.editions import literal, quoted
 from policies.errors import DocumentError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LONGEST = 60
-"""Seconds that all rules of a table may take."""
+"""Seconds that one rule may take."""
 Columns = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
@@ -54,6 +54,19 @@ class Check(Model):
     where: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = None
     rows: Rows | None = None
 
+    @field_validator("where")
+    @classmethod
+    def _is_one_condition(cls, where: str | None) -> str | None:
+        """By itself it must be an expression: no bracket of it closes one of ours."""
+        if where is not None:
+            with duckdb.connect() as con:
+                ((told,),) = con.execute("SELECT json_serialize_sql(?)", [f"SELECT {where}"]).fetchall()
+            parsed = json.loads(told)
+            if parsed["error"] or len(parsed["statements"]) != 1:
+                message = f"expected one condition: {parsed.get('error_message', 'there are several statements')}"
+                raise ValueError(message)
+        return where
+
     @model_validator(mode="after")
     def _is_one_rule(self) -> Self:
         if len(self.model_fields_set) != 1:
@@ -62,26 +75,13 @@ class Check(Model):
         return self
 
 
-@dataclass(frozen=True)
-class Result:
-    """A rule as a steward reads it, and how many rows break it (of `rows`, 1 if the table does)."""
-
-    rule: str
-    broken: int
-
-    def __str__(self) -> str:
-        """`unique: code_insee: 3 rows break it`."""
-        if self.rule.startswith("rows: "):
-            return f"quality: {self.rule}: the table has more or fewer"
-        noun = "1 row breaks it" if self.broken == 1 else f"{self.broken} rows break it"
-        return f"quality: {self.rule}: {noun}"
-
-
-def results(checks: Sequence[Check], files: Sequence[Path], columns: Sequence[str], place: str) -> tuple[Result, ...]:
+def results(
+    checks: Sequence[Check], files: Sequence[Path], columns: Sequence[str], place: str
+) -> tuple[QualityResult, ...]:
     """What each rule counts in the table that these Parquet files are.
 
     A rule reads nothing but these files. Raises DocumentError naming `place` for one that names a column which is not
-    there, or is no condition.
+    there, has no answer for these types, or takes too long.
     """
     if not checks:
         return ()
@@ -91,33 +91,25 @@ def results(checks: Sequence[Check], files: Sequence[Path], columns: Sequence[st
         con.execute("SET allowed_paths = ?", [[str(file) for file in files]])
         con.execute("SET enable_external_access = false")
         con.execute(f"CREATE VIEW checked AS SELECT * FROM read_parquet([{listed}])")  # noqa: S608
-        clock = threading.Timer(LONGEST, con.interrupt)
-        clock.start()
-        try:
-            return tuple(
-                _result(con, rule, statement, columns, place)
-                for check in checks
-                for rule, statement in _statements(check)
-            )
-        finally:
-            clock.cancel()
+        rules = [rule for check in checks for rule in _statements(check)]
+        return tuple(_result(con, rule, statement, columns, place) for rule, statement in rules)
 
 
-def _result(con: duckdb.DuckDBPyConnection, rule: str, statement: str, columns: Sequence[str], place: str) -> Result:
+def _result(
+    con: duckdb.DuckDBPyConnection, rule: str, statement: str, columns: Sequence[str], place: str
+) -> QualityResult:
+    clock = threading.Timer(LONGEST, con.interrupt)
+    clock.start()
     try:
-        if rule.startswith("where: "):  # alone it must be an expression, too: no bracket closes ours
-            ((alone,),) = con.execute("SELECT json_serialize_sql(?)", [f"SELECT {rule[7:]}"]).fetchall()
-            parsed = json.loads(alone)
-            if parsed["error"] or len(parsed["statements"]) != 1:
-                why = parsed.get("error_message", "there are several statements")
-                raise DocumentError(f"{place}: quality: {rule}: expected one condition: {why}")
         row = con.execute(statement).fetchone()
     except duckdb.InterruptException:
         raise DocumentError(f"{place}: quality: {rule}: takes more than {LONGEST} s; write a simpler one") from None
     except duckdb.Error as error:
         there = f"; there are {', '.join(columns)}" if isinstance(error, duckdb.BinderException) else ""
         raise DocumentError(f"{place}: quality: {rule}: {str(error).splitlines()[0]}{there}") from None
-    return Result(rule, 0 if row is None else row[0])
+    finally:
+        clock.cancel()
+    return QualityResult(rule=rule, broken=0 if row is None else row[0])
 
 
 def _statements(check: Check) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,8 @@ import datetime as dt
 
 from pydantic import BaseModel, ConfigDict
 
+from policies.wording import count_of
+
 
 class Stored(BaseModel):
     """The base of what is kept for ever: an older or a newer release may have written fewer or more fields."""
@@ -63,6 +65,14 @@ class QualityResult(Stored):
 
     rule: str
     broken: int
+
+    def __str__(self) -> str:
+        """`unique: code_insee: 3 rows break it`."""
+        if self.broken == 0:
+            return f"{self.rule}: kept"
+        if self.rule.startswith("rows: "):
+            return f"{self.rule}: the table has more or fewer"
+        return f"{self.rule}: {count_of(self.broken, 'row breaks it', 'rows break it')}"
 
 
 class Changes(Stored):

@@ -1,4 +1,8 @@
-"""What a new snapshot has that the one before had not: counted row by row, whatever their order."""
+"""What a new snapshot has that the one before had not: counted row by row, whatever their order.
+
+Rows are told apart by 64 bits of a hash: in one of 90,000 comparisons of ten million rows with as many, two are taken
+for equal.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from catalog.quality import results
-from catalog.receipt import QualityResult
 from ingest import again, held
 from ingest.before import receipt_of
 from ingest.commit import write_rejects
@@ -133,9 +132,8 @@ def judged_by_quality(visit: Visit, made: Made) -> tuple[Made, tuple[str, ...]]:
     except BaseException:
         made.staged.discard()
         raise
-    told = tuple(QualityResult(rule=one.rule, broken=one.broken) for one in found)
-    receipt = made.receipt.model_copy(update={"quality": told})
-    return replace(made, receipt=receipt), tuple(str(one) for one in found if one.broken > 0)
+    receipt = made.receipt.model_copy(update={"quality": found})
+    return replace(made, receipt=receipt), tuple(f"quality: {one}" for one in found if one.broken > 0)
 
 
 def compared(visit: Visit, made: Made) -> tuple[tuple[str, ...], Made]:

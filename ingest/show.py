@@ -122,7 +122,7 @@ def _facts(receipt: Receipt) -> Iterable[tuple[str, str]]:
     for note in receipt.notes:
         yield "note", note
     for check in receipt.quality:
-        yield "quality", f"{check.rule}: {'kept' if check.broken == 0 else f'{_count(check.broken)} rows break it'}"
+        yield "quality", str(check)
     if receipt.changes is not None:
         yield "changed", _changed(receipt.changes)
     if receipt.rows_total is not None:
