@@ -133,9 +133,11 @@ class Readings:
     def _place(self, changed: set[str], gone: set[str]) -> None:
         """Make the entries of what has changed; of all, where that are the contours by which others are placed."""
         tables = self._lab.section("catalog", CatalogSettings).territories
-        granted = [one for read in self._read.values() for one in read.granted]
-        territories = Territories(self._lab, granted, tables)
         contours = {told.partition(".")[0] for told in tables.values()}
+        # Where data lie is told with the data: it is told by contours that nobody has to be granted
+        there = self._read.keys() & contours
+        public = self._lab.granted(EVERYONE, on=self.day, slugs=sorted(there), left_out=lambda _: None)
+        territories = Territories(self._lab, public, tables)
         for slug in changed if contours.isdisjoint(changed | gone) else self._read:
             self._shown[slug] = _placed(slug, self._read[slug], territories)
 

@@ -86,6 +86,23 @@ def test_an_entry_lies_where_its_descriptor_says_by_codes(lab):
     assert found["communes"].bbox == (-1.95, 48.17, 1.81, 50.08)
 
 
+def test_who_is_granted_contours_alone_does_not_see_by_them_where_other_data_lie(lab):
+    settings = (lab.root / "datalab.toml").read_text()
+    (lab.root / "datalab.toml").write_text(f'{settings}[catalog.territories]\ncommune = "contours.contours.code"\n')
+    write(
+        lab.root,
+        "contours",
+        COMMUNES,
+        policy("contours", ["code", "forme"], to="user:anne", until="until: 2999-01-01, "),
+    )
+    path = lab.root / "datasets" / "subventions.yaml"
+    path.write_text(path.read_text().replace('spatial: {name: "Normandie", bbox: [-1.95, 48.17, 1.81, 50.08]}', HERE))
+    found = {entry.slug: entry for entry in entries(Lab.open(lab.root), EVERYONE | {"user:anne"})}
+    assert "contours" in found
+    assert found["subventions"].place.shape is None
+    assert found["subventions"].place.unknown == ("commune 76540", "commune 76351")
+
+
 @pytest.mark.parametrize(
     ("spatial", "said"),
     [
