@@ -6,7 +6,7 @@ import ast
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _MOST = 10_000_000
 """Bytes: a longer file is not looked at."""
-_NAMED = re.compile(r"\b([a-z][a-z0-9_]*)(?:@[a-z0-9_]+)?\.([a-z][a-z0-9_]*)\b")
+_NAMED = re.compile(r"\b([a-z][a-z0-9_]*)(?:@([a-z0-9_]+))?\.([a-z][a-z0-9_]*)\b")
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,14 @@ class Saved:
     file: str
     place: str
     text: str
+
+
+class Named(NamedTuple):
+    """What looks like the name of a table: `dataset.resource`, or `dataset@edition.resource`."""
+
+    dataset: str
+    edition: str | None
+    resource: str
 
 
 def saved(lab: Lab) -> Iterator[Saved]:
@@ -46,13 +54,15 @@ def saved(lab: Lab) -> Iterator[Saved]:
                 continue
 
 
-def used_by(texts: Iterable[Saved]) -> dict[str, tuple[str, ...]]:
-    """Which files name which tables, by `dataset.resource`: a name counts in SQL, and in `lab.table("…")`."""
-    found: dict[str, dict[str, None]] = {}
+def named(texts: Iterable[Saved]) -> dict[str, frozenset[Named]]:
+    """The tables that each file names: a name counts in SQL, and in `lab.table("…")`."""
+    found: dict[str, set[Named]] = {}
     for one in texts:
-        for dataset, resource in _NAMED.findall(one.text.replace('"', "")):
-            found.setdefault(f"{dataset}.{resource}", {})[one.file] = None
-    return {name: tuple(files) for name, files in found.items()}
+        found.setdefault(one.file, set()).update(
+            Named(dataset, edition or None, resource)
+            for dataset, edition, resource in _NAMED.findall(one.text.replace('"', ""))
+        )
+    return {file: frozenset(tables) for file, tables in found.items()}
 
 
 def _query(text: str) -> Iterator[tuple[str, str]]:

@@ -387,7 +387,7 @@ def test_every_text_is_there_in_both_languages_and_used():
     assert TEXTS["fr"].keys() == TEXTS["en"].keys()
     sources = [*(ROOT / "catalog/web").glob("*.py"), *(ROOT / "catalog/web/templates").glob("*.html")]
     written = "\n".join(path.read_text(encoding="utf-8") for path in sources if path.name != "texts.py")
-    made = re.compile(r"(error_\d+(_do)?|(kind|by|facet|freshness|changes)_\w+|\w+_(one|many))")
+    made = re.compile(r"(error_\d+(_do)?|(kind|by|facet|freshness)_\w+|\w+_(one|many))")
     unused = [key for key in TEXTS["fr"] if not made.fullmatch(key) and not re.search(rf"\b{key}\b", written)]
     assert unused == []
     assert all(text.strip() for lang in LANGS for text in TEXTS[lang].values())
@@ -463,6 +463,9 @@ def test_the_page_draws_where_a_table_comes_from_and_what_of_the_lab_reads_it(po
     (root / "queries").mkdir()
     (root / "queries" / "par <b>an.sql").write_text('SELECT * FROM "subventions@open".versements')
     (root / "queries" / "autre.sql").write_text("SELECT * FROM communes.contours")
+    beside = "SELECT * FROM subventions.versements, {}"
+    (root / "queries" / "brut.sql").write_text(beside.format('"subventions@raw".versements'))
+    (root / "queries" / "secret.sql").write_text(beside.format("secrets.registre"))
     page = portal.http.get("/datasets/subventions?lang=en").text
     flow = page[page.index('<ol class="flow"') : page.index("</ol>", page.index('<ol class="flow"'))]
     said = [re.sub(r"<[^>]+>|\s+", " ", part).split() for part in flow.split("</li>")]

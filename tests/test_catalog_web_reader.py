@@ -1,5 +1,6 @@
 """What the dataset page reads from the lake is read once a snapshot, and never shown when it is no longer so."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -20,8 +21,14 @@ def reads(monkeypatch):
 
 
 def test_a_second_view_reads_nothing_again_in_either_language(portal, reads):
-    views = [portal.http.get("/datasets/subventions", params={"lang": lang}).text for lang in ("fr", "fr", "en")]
-    assert [html[:40].count('lang="en"') for html in views] == [0, 0, 1]
+    def view(lang):
+        return portal.http.get("/datasets/subventions", params={"lang": lang}).text
+
+    deadline = time.monotonic() + 60
+    while "Reste à comparer" in view("fr"):  # what tables join is found beside, and told when it is
+        assert time.monotonic() < deadline, "the tables are not compared"
+    pages_seen = {view(lang) for lang in ("fr", "fr", "en")}
+    assert len(pages_seen) == 2
     assert reads == ["versements"]
 
 

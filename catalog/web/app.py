@@ -79,7 +79,7 @@ class _Portal:
         self.lab = lab
         self.shelf = Shelf(lab)
         self.reader = pages.Reader(lab)
-        self.saved = origins.Uses(lab)
+        self.read_by = origins.ReadBy(lab)
         self.joined = joined.Joined(lab)
         self.uses = Uses(lab.var / USES)
         self.pages = Environment(
@@ -127,7 +127,7 @@ class _Portal:
         if not held:
             raise HTTPException(404)
         lang = _language(request)
-        uses = self.saved.now()
+        uses = self.read_by.now(shown.entries)
         views = [pages.edition_view(self.reader, entry, lang, uses) for entry in reversed(held)]
         slug = held[-1].slug
         found = self.joined.of(shown.entries, slug)
@@ -231,7 +231,7 @@ def _words(lang: Lang) -> dict[str, Any]:
         "day": lambda date: texts.day(date, lang),
         "size": lambda count: texts.size(count, lang),
         "tell": lambda text: pages.tell(text, lang),
-        "changed": lambda changes: texts.changed(changes, lang),
+        "changed": lambda changes: origins.changed(changes, lang),
     }
 
 

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from catalog.metadata import Lang
-    from catalog.receipt import Changes
 
 LANGS: Final[tuple[Lang, ...]] = ("fr", "en")
 
@@ -253,22 +252,6 @@ def day(date: dt.date, lang: Lang) -> str:
     """`1er mars 2026` or `1 March 2026`."""
     first = "1er" if lang == "fr" and date.day == 1 else str(date.day)
     return f"{first} {_MONTHS[lang].split()[date.month - 1]} {date.year}"
-
-
-def changed(changes: Changes | None, lang: Lang) -> list[str]:
-    """What a snapshot has that the one before had not, a phrase each; nothing where there was none before."""
-    if changes is None:
-        return []
-    told = TEXTS[lang]
-    rows = (("changes_added", changes.rows_added), ("changes_removed", changes.rows_removed))
-    said = [told[key].format(count=counted(count, "row", lang)) for key, count in rows if count > 0]
-    columns = (
-        ("changes_columns_added", changes.columns_added),
-        ("changes_columns_removed", changes.columns_removed),
-        ("changes_retyped", [f"{name} ({how})" for name, how in changes.columns_retyped.items()]),
-    )
-    said += [told[key].format(names=", ".join(names)) for key, names in columns if names]
-    return said or [told["changes_none"]]
 
 
 def size(count: int, lang: Lang) -> str:
