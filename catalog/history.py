@@ -43,6 +43,16 @@ def snapshots(lab: Lab, granted: Granted, resource: str) -> Iterator[Served]:
     return (served for served, hindered in _all(lab, granted, resource) if hindered is None)
 
 
+def unbroken(lab: Lab, granted: Granted, resource: str) -> Iterator[Served]:
+    """The snapshots that can be read, newest first, down to the first that cannot: of any moment they tell what was
+    served then, or nothing. Raises LakeError if the log is damaged.
+    """
+    for served, hindered in _all(lab, granted, resource):
+        if hindered is not None:
+            return
+        yield served
+
+
 def snapshot(lab: Lab, granted: Granted, resource: str, when: At) -> Served:
     """The snapshot of that version, or the one that was served at that moment.
 

@@ -4,7 +4,7 @@
     /data/.past/<dataset>/<edition>/<resource>/<version>/…     their files
 
 They lie apart, so that `/data/irve/open/bornes/*.parquet` stays exactly one snapshot. What today's policy would not
-make the same way is not there: catalog/history.py.
+make the same way is not there, nor what lies before it: a moment in a gap would be answered by a wrong snapshot.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from catalog.history import snapshots
+from catalog.history import unbroken
 from policies.errors import LakeError
 from sandbox.jail import Mount
 
@@ -43,7 +43,7 @@ def past_of(
     for edition in granted:
         for resource in edition.current.resources:
             try:
-                older.append((edition, resource, list(islice(snapshots(lab, edition, resource), 1, _DEPTH))))
+                older.append((edition, resource, list(islice(unbroken(lab, edition, resource), 1, _DEPTH))))
             except LakeError as error:
                 left_out(error)
     mounts: list[Mount] = []

@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from fixtures_sandbox import commit, run
 from test_sandbox_lab import load  # noqa: F401  the fixture
 
+from catalog.lake import ServedColumn
 from sandbox import past
 
 IDS = "SELECT id FROM irve.bornes"
@@ -58,6 +61,34 @@ def test_what_another_policy_made_is_not_handed_in(aged, load):  # noqa: F811
     assert load(aged).versions("irve.bornes").project("version").fetchall() == [(3,)]
 
 
+def test_a_moment_at_which_another_policy_served_is_not_answered_by_an_older_snapshot(lab, load):  # noqa: F811
+    path = lab.root / "policies" / "irve.yaml"
+    first = path.read_text()
+    path.write_text(first.replace("keep: [id]", "keep: [id], where: \"id <> 'b'\""))
+    commit(lab, "irve", "open", ["a"], geometry=False)
+    path.write_text(first)
+    commit(lab, "irve", "open", ["a", "b", "c"], geometry=False)
+    notebook = load(lab)
+    assert notebook.versions("irve.bornes").project("version").fetchall() == [(2,)]
+    with pytest.raises(LookupError, match="no snapshot of 0 can be read here"):
+        notebook.table("irve.bornes", as_of=0)
+
+
+def test_the_columns_of_a_version_are_named_whatever_signs_they_have(lab, load):  # noqa: F811
+    name = """l'id "deux\""""
+    staged = lab.lake.stage("secret", "raw", "bornes", lambda path: pq.write_table(pa.table({name: ["s"]}), path))
+    lab.lake.commit("secret", "raw", {"bornes": (staged, (ServedColumn(name=name, type="VARCHAR"),), {})})
+    assert load(lab, user="bob").versions("secret.bornes").project("columns").fetchall() == [([name],)]
+
+
+@pytest.mark.parametrize("query", [f"{IDS};", f"{IDS} -- all of them", f"  {IDS} ;  ", f"{IDS} /* all */"])
+def test_a_query_may_end_as_people_end_it(aged, load, query):  # noqa: F811
+    notebook = load(aged)
+    told = notebook.cite(query)
+    assert told.sha256 == notebook.cite(IDS).sha256
+    assert ids(notebook.replay(told)) == ["a", "b", "c"]
+
+
 def test_of_many_snapshots_the_newest_of_every_table_are_handed_in_first(lab, load, monkeypatch):  # noqa: F811
     for number in range(6):
         commit(lab, "irve", "open", [str(number)], geometry=False)
@@ -83,7 +114,10 @@ def test_a_citation_names_the_snapshot_its_licence_and_what_was_asked(aged, load
     shown = str(told)
     assert "Région, « Bornes de recharge » (bornes, édition open), version 2 du 20" in shown
     assert "http://127.0.0.1:8420/datasets/irve, licence LO-2.0, SHA-256 " in shown
-    assert "3 lignes" in shown
+    assert "lignes : 3," in shown
+    english = told.text("en")
+    assert "version 2 of 20" in english
+    assert "rows: 3, hash" in english
     assert "  note = {bornes, edition open, licence LO-2.0, SHA-256 " in told.bibtex()
 
 

@@ -62,7 +62,8 @@ def versions(name: str) -> duckdb.DuckDBPyRelation:
         for _, served in _shown(name).snapshots()
     ]
     rows = ", ".join(
-        f"({version}, TIMESTAMPTZ {_literal(when)}, {rows}, {columns})" for version, when, rows, columns in told
+        f"({version}, TIMESTAMPTZ {_literal(when)}, {rows}, [{', '.join(map(_literal, columns))}])"
+        for version, when, rows, columns in told
     )
     return _connection.sql(f"FROM (VALUES {rows}) AS versions(version, committed, rows, columns)")
 
@@ -72,6 +73,7 @@ def cite(query: str) -> Citation:
 
     Raises ValueError for what is not one SELECT on the lab's tables, or would not give the same rows again.
     """
+    query = query.strip().removesuffix(";")
     names = [name for name in read_by(_connection, query) if name in _tables]
     if not names:
         message = f"the query reads no table of the lab; there are {', '.join(_tables) or 'none'}"

@@ -14,6 +14,24 @@ if TYPE_CHECKING:
     import os
 
 _TEXTS = ("name", "dataset", "edition", "resource", "committed", "sha256", "title", "publisher", "licence", "page")
+_PHRASES = {
+    "fr": (
+        (
+            "{publisher}, « {title} » ({resource}, édition {edition}), version {version} du {committed}, {page}, "
+            "licence {licence}, SHA-256 {sha256}"
+        ),
+        "Ce qui en est tiré se partage à l'identique ({}).",
+        "Requête du {cited}, lignes : {rows}, empreinte {sha256}.",
+    ),
+    "en": (
+        (
+            "{publisher}, “{title}” ({resource}, edition {edition}), version {version} of {committed}, {page}, "
+            "licence {licence}, SHA-256 {sha256}"
+        ),
+        "What is made of it is to be shared alike ({}).",
+        "Query of {cited}, rows: {rows}, hash {sha256}.",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -32,16 +50,22 @@ class Citation:
     engine: str
 
     def __str__(self) -> str:
+        return self.text("fr")
+
+    def text(self, lang: str = "fr") -> str:
+        """What to write: a line a table, what a licence asks of what is made of it, and the query. `fr` or `en`."""
+        if lang not in _PHRASES:
+            message = f"{lang!r}: a citation is written in {' or '.join(_PHRASES)}"
+            raise ValueError(message)
+        table, alike, query = _PHRASES[lang]
         told = [
-            f"{one['publisher']}, « {one['title']} » ({one['resource']}, édition {one['edition']}), version "
-            f"{one['version']} du {one['committed'][:10]}, {one['page']}, licence {one['licence']}, "
-            f"SHA-256 {one['sha256'][:16]}"
+            table.format(**{**one, "committed": one["committed"][:10], "sha256": one["sha256"][:16]})
             for one in self.tables
         ]
         shared = sorted({one["licence"] for one in self.tables if one["share_alike"]})
         if shared:
-            told.append(f"Ce qui en est tiré se partage à l'identique ({', '.join(shared)}).")
-        told.append(f"Requête du {self.cited} : {self.rows} lignes, empreinte {self.sha256[:16]}.")
+            told.append(alike.format(", ".join(shared)))
+        told.append(query.format(cited=self.cited, rows=self.rows, sha256=self.sha256[:16]))
         return "\n".join(told)
 
     def bibtex(self) -> str:

@@ -58,7 +58,7 @@ def fingerprint(con: duckdb.DuckDBPyConnection, query: str) -> tuple[int, str]:
     )
     found = con.execute(
         f"SELECT count(*), sum(md5_number_lower(row)), sum(md5_number_upper(row)) "  # noqa: S608  quoted above
-        f"FROM (SELECT [{texts}]::VARCHAR AS row FROM ({query}))"
+        f"FROM (SELECT [{texts}]::VARCHAR AS row FROM ({query}\n))"
     ).fetchall()
     told = json.dumps([[row[:2] for row in columns], *(str(one) for one in found[0])], ensure_ascii=False)
     return found[0][0], hashlib.sha256(told.encode()).hexdigest()
