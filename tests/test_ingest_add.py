@@ -284,4 +284,4 @@ def test_a_folder_is_no_file_and_the_same_file_again_is_taken_as_it_lies(folder,
 def test_rejected_rows_are_told(folder, datalab):
     folder.write("sources/liste.csv", ROWS + "76000;x\n")
     ran = datalab("add", str(folder.root / "sources/liste.csv"), *SAID)
-    assert "note resources.liste: 1 rows are rejected" in ran.out
+    assert "note resources.liste: 1 row is rejected" in ran.out

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ingest.harvest.draft import Note
+from policies.wording import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -100,7 +101,13 @@ def told(name: str, seen: Seen) -> list[Note]:
     """What a steward should know of a table that was read."""
     place = ("resources", name)
     kinds = [f"{column.name} {column.type}" for column in seen.columns if column.type not in {"text", "geometry"}]
-    notes = [Note(place, "told", f"{seen.rows} rows; proven: {', '.join(kinds[:12]) or 'texts alone'}")]
+    notes = [Note(place, "told", f"{count_of(seen.rows, 'row')}; proven: {', '.join(kinds[:12]) or 'texts alone'}")]
     if seen.rejected > 0:
-        notes.append(Note(place, "told", f"{seen.rejected} rows are rejected: see `datalab receipt` after an ingest"))
+        notes.append(
+            Note(
+                place,
+                "told",
+                f"{count_of(seen.rejected, 'row is', 'rows are')} rejected: see `datalab receipt` after an ingest",
+            )
+        )
     return notes

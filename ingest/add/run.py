@@ -99,7 +99,10 @@ def write(lab: Lab, added: Added, *, granted: bool) -> tuple[Path, ...]:
     room.mkdir(exist_ok=True)
     if added.copied is not None and not added.copied[1].exists():
         added.copied[1].parent.mkdir(exist_ok=True)
-        shutil.copyfile(*added.copied)
+        source, target = added.copied
+        passing = target.with_name(f".{target.name}.new")  # a copy that is cut leaves no file that looks whole
+        shutil.copyfile(source, passing)
+        passing.replace(target)
         written.append(added.copied[1])
     _new(written[0], text)
     policy = lab.root / "policies" / f"{draft.slug}.yaml"
@@ -136,8 +139,8 @@ def _of_file(where: str, said: str, taken: set[str], *, named: bool, local: bool
     stem = _SUFFIXES.sub("", file.lower()) and file[: len(_SUFFIXES.sub("", file.lower()))]
     title = titled(stem.replace("-", " ")) or "Sans titre"
     record = Record(
-        portal=where if not local else "https://localhost/",
-        identifier=said,
+        portal=None,
+        identifier=Path(where).name if local else said,
         title={"": title},
         description={},
         links=(
@@ -145,9 +148,7 @@ def _of_file(where: str, said: str, taken: set[str], *, named: bool, local: bool
         ),
     )
     draft = draft_of(record, taken)
-    values = {key: value for key, value in draft.values.items() if key != "harvested"}
-    for resource in values.get("resources", {}).values():
-        resource["origin"] = file if local else said
+    values = dict(draft.values)
     notes = [note for note in draft.notes if note.kind != "missing" and note.place[0] not in {"resources", "frequency"}]
     notes.append(Note(("title",), "guessed", "of the file's name"))
     values.setdefault("frequency", "UNKNOWN")

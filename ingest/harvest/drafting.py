@@ -68,11 +68,12 @@ class _Drafting:
         self._words()
         self._where_and_when()
         self._law()
-        self.values["harvested"] = {
-            "portal": record.portal,
-            "identifier": record.identifier,
-            **({} if moment(record.modified) is None else {"modified": moment(record.modified)}),
-        }
+        if record.portal is not None:
+            self.values["harvested"] = {
+                "portal": record.portal,
+                "identifier": record.identifier,
+                **({} if moment(record.modified) is None else {"modified": moment(record.modified)}),
+            }
         self._resources()
         self._told(record.notes)
         self._checked()

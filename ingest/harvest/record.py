@@ -62,13 +62,14 @@ class Link:
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """One dataset of a portal, as it says it. `portal` is the portal's address, `identifier` how it knows the dataset.
+    A file that no portal tells of has no portal, and says nothing but its name.
 
     `name` is its readable name there, if it has one. `language` is that of texts that do not say theirs. `basis` are
     laws, by name and address. `restricted` says why the data may not be for everyone. `notes` are what a steward must
     know beside all that, as `(key of the descriptor, what)`.
     """
 
-    portal: str
+    portal: str | None
     identifier: str
     title: Texts
     description: Texts

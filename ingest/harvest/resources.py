@@ -66,7 +66,7 @@ def _resource(record: Record, link: Link, title: dict[str, str], texts: Cleaned)
         "title": title,
         "description": description if description != title else None,
         "source": dict(link.source) if link.source is not None else {"url": link.url},
-        "origin": link.url or record.page or record.portal,
+        "origin": link.url or record.page or record.portal or record.identifier,
         "tableschema": link.schema if (link.schema or "").startswith(("http://", "https://")) else None,
         "columns": columns,
     }
