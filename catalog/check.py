@@ -19,7 +19,7 @@ from catalog.territory import Territories
 from catalog.vocabulary import LICENCES
 from policies.decide import granted_editions
 from policies.document import suggest
-from policies.errors import DatalabError, LakeError
+from policies.errors import DatalabError, LakeError, UsageError
 from policies.model import RAW
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def check(lab: Lab, slugs: Sequence[str]) -> Iterator[Report]:
             entry = shown.get(slug) or Entry(slug, dataset, "open", Current(resources={}), place)
             made = dataset_graph(settings, entry)
             poor = tuple(_quality(lab, slug, dataset))
+        except UsageError:
+            raise  # there is no such dataset
         except DatalabError as error:
             yield Report(slug=slug, errors=(str(error),))
             continue

@@ -64,8 +64,11 @@ def _saved(sql: str) -> str:
         return sql
     try:
         return Path(sql).read_text(encoding="utf-8").strip().removesuffix(";")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{sql}: cannot be read: {error}") from None
+    except OSError as error:
+        what = f"cannot be read: {error.strerror}; expected one SELECT, or the path of a file of one"
+        raise UsageError(f"{sql}: {what}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{sql}: is no UTF-8 text ({error}); save it as UTF-8") from None
 
 
 @app.command("serve")

@@ -12,6 +12,7 @@ from catalog.entries import EVERYONE, entries
 from catalog.lab import Lab
 from catalog.mqa import TOTAL, is_public, score
 from catalog.settings import CatalogSettings
+from policies.errors import UsageError
 
 OPEN = URIRef("https://data.exemple.fr/datasets/subventions#open")
 
@@ -199,3 +200,11 @@ def test_check_tells_a_program_all_of_it_as_json(folder, datalab):
     assert document["dataset"] == "bon"
     assert document["score"]["of"] == 405
     assert sum(one["reached"] for one in document["score"]["indicators"]) == document["score"]["points"]
+
+
+def test_an_unknown_dataset_is_named_with_those_there_are_and_a_misnamed_one_with_its_right_name(open_lab):
+    with pytest.raises(UsageError, match="unknown dataset 'subvention'; did you mean 'subventions'"):
+        list(check(open_lab, ("subvention",)))
+    (open_lab.root / "datasets" / "stations.yml").write_text("title: {fr: x}\n")
+    (error,) = report(open_lab, "stations").errors
+    assert error.endswith("stations.yml: is not read; rename it to stations.yaml")

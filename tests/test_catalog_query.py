@@ -145,3 +145,14 @@ def test_no_decimal_is_written_with_an_exponent(jeu, datalab):
 def test_json_has_no_nan(jeu, datalab):
     ran = datalab("query", "SELECT 'NaN'::DOUBLE AS a, [1.5, 'inf'::DOUBLE] AS b, 1.10 AS c", "--format", "json")
     assert json.loads(ran.out) == [{"a": "nan", "b": [1.5, "inf"], "c": 1.1}]
+
+
+def test_a_saved_query_is_asked_by_its_file_and_one_that_is_not_there_says_what_is_expected(folder, datalab):
+    folder.table("jeu", "a\n1\n2\n")
+    folder.grant("jeu", {"open": {"t": {"keep": ["a"]}}})
+    datalab("ingest")
+    path = folder.write("queries/somme.sql", "-- la somme\nSELECT sum(a) AS s FROM jeu.t;\n")
+    assert datalab("query", str(path), "--format", "csv").out.split() == ['"s"', "3"]
+    ran = datalab("query", "queries/none.sql")
+    assert ran.code == 1
+    assert "queries/none.sql: cannot be read: No such file or directory; expected one SELECT, or the path" in ran.err

@@ -12,6 +12,7 @@ from ingest.harvest.kind import KINDS
 from ingest.harvest.portals import ckan, csw, dcat, opendatasoft, udata
 from ingest.harvest.portals.rdf import form_of
 from ingest.harvest.portals.xmlpage import local, xml_page
+from ingest.sources.guarded import checked_addresses
 from policies.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -90,6 +91,9 @@ def _by_form(url: str) -> Kind | None:
 
 def _by_answer(url: str, asking: Asking) -> Portal:
     """Ask the address, and if that is a page for a browser what stands beside it."""
+    at = urlsplit(url)
+    # A host that is not there, or may not be asked, is told of once, and not by each kind
+    checked_addresses(at.hostname or "", at.port or (443 if at.scheme == "https" else 80), asking.settings, url)
     tried: list[str] = []
     try:
         answer = asking.get(url, "*/*")
@@ -101,7 +105,6 @@ def _by_answer(url: str, asking: Asking) -> Portal:
             return _OPEN[kind](url, asking)
         said = answer.headers.get("content-type") or "what it does not say"
         tried.append(f"{url}: it answers {said}, no catalogue")
-    at = urlsplit(url)
     base = urlunsplit((at.scheme, at.netloc, at.path.rstrip("/") + "/", "", ""))
     for kind, more, is_it in _PROBES:
         try:
