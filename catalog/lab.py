@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
     from pathlib import Path
 
-    from policies.model import EditionTable
+    from policies.editions import EditionTable
 
 SECTIONS = ("policies", "catalog", "ckan", "lake", "ingest", "sandbox")
 

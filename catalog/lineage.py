@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from catalog.lab import Lab
     from catalog.lake import Served
     from catalog.receipt import Receipt
-    from policies.model import EditionTable
+    from policies.editions import EditionTable
 
 EVENTS = "lineage/events.ndjson"
 """Where the events lie, under `var/`."""

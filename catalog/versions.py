@@ -17,7 +17,7 @@ from catalog.receipt import Changes
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from policies.model import EditionTable
+    from policies.editions import EditionTable
 
 _QUOTED = re.compile(r"""['"`«“‘]""")
 

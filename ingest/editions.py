@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from catalog.lake import Lake, Served
-    from policies.model import EditionTable, Policy
+    from policies.editions import EditionTable
+    from policies.model import Policy
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from fixtures_portal import REJECTED, raw_receipt
 
 from catalog.receipt import Changes
 from catalog.versions import proofs, versions
-from policies.model import EditionTable
+from policies.editions import EditionTable
 
 DAY = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
 WHY = [("nom", "'Zoé' is no number"), ("montant", "all are numbers")]

@@ -15,7 +15,7 @@ import pytest
 
 from catalog.lab import Lab
 from catalog.schema import Document, json_schema
-from policies.model import EditionTable
+from policies.editions import EditionTable
 
 REPOSITORY = Path(__file__).parents[1]
 EXAMPLE = REPOSITORY / "examples" / "normandie"

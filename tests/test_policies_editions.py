@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from policies.editions import edition_sql, fingerprint, pseudonymiser
+from policies.editions import EditionTable, edition_sql, fingerprint, pseudonymiser
 from policies.errors import DocumentError
 from policies.keys import VARIABLE, pseudonym_key
-from policies.model import EditionTable
 
 COLUMNS = {"nom": "VARCHAR", "jour": "DATE", "montant": "DECIMAL(18,2)"}
 

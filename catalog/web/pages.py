@@ -17,8 +17,9 @@ from catalog.dcat import LABELS
 from catalog.versions import Version, proofs, versions
 from catalog.web.origins import Origin, origin
 from catalog.web.texts import TEXTS
+from policies.editions import Rounding
 from policies.errors import DatalabError
-from policies.model import RAW, Rounding
+from policies.model import RAW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from catalog.lake import ServedColumn
     from catalog.metadata import Lang
     from catalog.model import Column
-    from policies.model import EditionTable
+    from policies.editions import EditionTable
 
 LOG = logging.getLogger("datalab.portal")
 
