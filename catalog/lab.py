@@ -6,16 +6,19 @@ import datetime as dt
 import os
 import stat
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
 from catalog.lake import Current, Lake, Stamp, stamp
 from catalog.model import RESERVED, Dataset
+from policies.audit.log import AuditLog
 from policies.decide import granted_editions
 from policies.document import check_section, line_of, read_toml, read_yaml, suggest
 from policies.editions import definition
 from policies.errors import DatalabError, DocumentError, LakeError, UsageError
+from policies.keys import audit_key
 from policies.model import RAW, Policy
 from policies.settings import PolicySettings
 
@@ -85,6 +88,16 @@ class Lab:
     def lake(self) -> Lake:
         """The lab's tables."""
         return Lake(self.var / "lake")
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        """Where every door writes before it opens: `lab.audit.write(Event(…))`, see policies/audit."""
+        return AuditLog(self.var / "audit", partial(audit_key, self.audit_key_path))
+
+    @property
+    def audit_key_path(self) -> Path:
+        """Where the key of the audit log lies, unless the environment has it."""
+        return self.var / "keys" / "audit.key"
 
     @property
     def slugs(self) -> tuple[str, ...]:

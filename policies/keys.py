@@ -1,4 +1,4 @@
-"""The key of the pseudonyms: from the environment, or from a file that only its owner reads."""
+"""The lab's secret keys: each from the environment, or from a file that only its owner reads."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from policies.errors import DocumentError
 
 VARIABLE = "DATALAB_PSEUDONYM_KEY"
+AUDIT_VARIABLE = "DATALAB_AUDIT_KEY"
 _BYTES = 32
 
 
@@ -20,9 +21,21 @@ def pseudonym_key(path: Path) -> bytes:
     Who loses the key cannot make the same pseudonyms again. Raises DocumentError, which never shows the key, when it
     has another form.
     """
-    given = os.environ.get(VARIABLE)
+    return _key(VARIABLE, path)
+
+
+def audit_key(path: Path) -> bytes:
+    """The 32-byte key that proves the audit log: `DATALAB_AUDIT_KEY`, or the file `path`, as for the pseudonyms.
+
+    Who has it can write lines that look genuine; who loses it can neither verify the log nor go on with it.
+    """
+    return _key(AUDIT_VARIABLE, path)
+
+
+def _key(variable: str, path: Path) -> bytes:
+    given = os.environ.get(variable)
     if given is not None:
-        return _parse(given, f"the environment variable {VARIABLE}")
+        return _parse(given, f"the environment variable {variable}")
     if not path.exists():
         _make(path)
     return _parse(path.read_bytes().decode("ascii", "replace"), str(path))
