@@ -1,7 +1,8 @@
 """The snapshots of a table that can still be read: which there are, and which one was served at a moment.
 
-Of an edition only those count that today's policy would make the same way (docs/decisions/0002): a policy that takes
-something away takes it out of the past, too. What `[lake]` no longer keeps cannot be read, though its receipt can.
+Of an edition only those count that today's policy and key would make the same way (docs/decisions/0002): a policy that
+takes something away takes it out of the past, too, and so does a new key with what was made with the old one. What
+`[lake]` no longer keeps cannot be read, though its receipt can.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from catalog import deltalog
 from catalog.lake import Served, ServedColumn
+from policies.editions import alike
 from policies.errors import LakeError, UsageError
 from policies.model import RAW
 
@@ -93,8 +95,13 @@ def _all(lab: Lab, granted: Granted, resource: str) -> Iterator[tuple[Served, st
 
 def _hindrance(lab: Lab, granted: Granted, resource: str, served: Served) -> str | None:
     newest = granted.current.resources[resource]
-    if granted.edition != RAW and served.receipt.get("definition") != newest.receipt.get("definition"):
-        return "was made by another policy than today's"
+    if granted.edition != RAW and not alike(served.receipt, newest.receipt):
+        same = served.receipt.get("definition") == newest.receipt.get("definition")
+        return (
+            "was made with another key, or other zones, than today's"
+            if same
+            else "was made by another policy than today's"
+        )
     try:
         lab.lake.files(granted.dataset, granted.edition, resource, served)
     except LakeError:

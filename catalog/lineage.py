@@ -77,10 +77,10 @@ def ingested(namespace: str, receipt: Receipt, made: Table) -> RunEvent:
 def edition_built(namespace: str, raw: Table, made: Table, kept: EditionTable) -> RunEvent:
     """The event of an edition that was built from a raw table: which column came of which, and what was done to it."""
     fields = {
-        column: column_lineage_dataset.Fields(
+        name: column_lineage_dataset.Fields(
             [column_lineage_dataset.InputField(namespace, raw.name, column, [_transformation(column, kept)])]
         )
-        for column in kept.keep
+        for name, column in kept.sources.items()
     }
     lineage: dict[str, DatasetFacet] = {
         "columnLineage": column_lineage_dataset.ColumnLineageDatasetFacet(fields=fields, producer=PRODUCER)
@@ -175,8 +175,10 @@ def _transformation(column: str, kept: EditionTable) -> column_lineage_dataset.T
     """What an edition does to a column, in OpenLineage's words: masked is what cannot be turned back."""
     if column in kept.pseudonymise:
         return column_lineage_dataset.Transformation("DIRECT", "TRANSFORMATION", "pseudonymised", masking=True)
-    if column in kept.generalise:
+    if column in kept.coarsened:
         return column_lineage_dataset.Transformation("DIRECT", "TRANSFORMATION", "generalised", masking=True)
+    if column in kept.altered:
+        return column_lineage_dataset.Transformation("DIRECT", "TRANSFORMATION", "cut off or suppressed", masking=True)
     return column_lineage_dataset.Transformation("DIRECT", "IDENTITY", masking=False)
 
 

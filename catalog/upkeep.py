@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from catalog import deltalog
 from catalog.lake import POINTER, Current, Served, ServedColumn, StagedTable
+from policies.editions import alike
 from policies.errors import LakeError
 from policies.model import RAW
 
@@ -99,12 +100,16 @@ def _sweep_edition(lake: Lake, dataset: str, edition: str, wanted: Mapping[str, 
 
 
 def _files_of(table: Path, served: Served, definition: str, rule: LakeSettings) -> frozenset[str]:
-    """The files of the snapshots to keep that were built by this definition, as far as the log can be read."""
+    """The files of the snapshots to keep that were built by this definition, as far as the log can be read.
+
+    What was made with another key than what is served goes too: with that key, its pseudonyms can be turned back.
+    """
     snapshots = [(served.receipt, served.files)]
     with contextlib.suppress(LakeError):
         entries = _recent(deltalog.entries(table, served.version), rule)
         snapshots += [(entry.receipt, entry.files) for entry in entries]
-    return frozenset(name for receipt, files in snapshots if receipt.get("definition") == definition for name in files)
+    of_today = {"definition": definition, "made_with": served.receipt.get("made_with")}
+    return frozenset(name for receipt, files in snapshots if alike(receipt, of_today) for name in files)
 
 
 def _recent(entries: Iterable[Entry], rule: LakeSettings) -> list[Entry]:

@@ -78,13 +78,13 @@ def proofs(own: Mapping[str, Any], raw: Sequence[Mapping[str, Any]], table: Edit
     rows = _count(ingest, "rows_out")
     if rows is None or rows != _count(own, "rows_out"):
         return {}
-    untouched = set(table.keep) - set(table.pseudonymise) - set(table.generalise)
+    untouched = {name: table.published(name) for name in table.left_as_they_are}
     complete = _count(ingest, "rejected") == 0
     told = {}
     for column in ingest.get("columns") or ():
         name, why = column.get("name"), column.get("why")
         if name in untouched and isinstance(why, str) and (complete or not _QUOTED.search(why)):
-            told[name] = why
+            told[untouched[name]] = why
     return told
 
 

@@ -19,6 +19,7 @@ from policies.editions import definition
 from policies.errors import DatalabError
 from policies.keys import pseudonym_key
 from policies.model import RAW
+from policies.settings import PolicySettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,6 +56,8 @@ class Job:
         """What the editions are built with."""
         return Workshop(
             policy=self.policy,
+            path=self.lab.root / "policies" / f"{self.slug}.yaml",
+            zones=self.lab.section("policies", PolicySettings).zones,
             key=lambda: pseudonym_key(self.lab.var / "keys" / "pseudonym.key"),
             memory_mb=self.settings.memory_mb,
             spill=self.scratch / "spill",

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pyarrow as pa
-from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from catalog.lake import ServedColumn, StagedTable
+from ingest.building import Built, Secret, build
 from ingest.changes import Snapshot, changes
-from ingest.parquetfile import write_parquet
-from policies.editions import PSEUDONYM, definition, edition_sql, fingerprint, literal, pseudonymiser
+from ingest.zones import zones_of
+from policies.document import line_of
+from policies.editions import Source, alike, definition, fingerprint, literal, made_with, scope_of
 from policies.errors import DocumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from catalog.lake import Lake, Served
     from policies.editions import EditionTable
     from policies.model import Policy
+    from policies.settings import ZoneTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +43,14 @@ class Raw:
 
 @dataclass(frozen=True, kw_only=True)
 class Workshop:
-    """What building takes: the policy that holds for this ingest, the key of the pseudonyms, memory, where to spill."""
+    """What building takes: the policy that holds for this ingest and where it was read, the key of the pseudonyms, the
+    tables of zones, memory, where to spill.
+    """
 
     policy: Policy | None
+    path: Path
     key: Callable[[], bytes]
+    zones: Mapping[str, ZoneTable]
     memory_mb: int
     spill: Path
 
@@ -59,22 +65,33 @@ class StagedEdition:
     receipt: dict[str, Any]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """What one edition's table is made of, and what its receipt says of that."""
+
+    edition: str
+    table: EditionTable
+    source: Source
+    files: tuple[Path, ...]
+    secret: Secret | None
+    receipt: dict[str, Any]
+
+
 def stage_editions(lake: Lake, raw: Raw, workshop: Workshop) -> list[StagedEdition]:
     """Write every edition of the resource that is not served, whole, as the policy says it and from this raw table.
 
-    Raises DocumentError naming the policy's file if one cannot be built; then none is left staged.
+    Raises DocumentError naming the policy's file and line if one cannot be built, or fails its disclosure check; then
+    none is left staged.
     """
     staged: list[StagedEdition] = []
     try:
         for edition, tables in ({} if workshop.policy is None else workshop.policy.editions).items():
             if raw.resource not in tables:
                 continue
-            table = tables[raw.resource]
-            secret = workshop.key() if table.pseudonymise else b"-"
-            name = fingerprint(table, raw.identity, secret)
+            plan = _planned(lake, raw, edition, tables[raw.resource], workshop)
             served = lake.sound(raw.dataset, edition, raw.resource)
-            if served is None or served.receipt.get("fingerprint") != name:
-                made = _stage(lake, raw, edition, table, secret, name, workshop.spill)
+            if served is None or served.receipt.get("fingerprint") != plan.receipt["fingerprint"]:
+                made = _stage(lake, raw, plan, workshop.spill)
                 staged.append(made)
                 told = _changes(lake, raw, made, served, workshop)
                 staged[-1] = replace(made, receipt={**made.receipt, "changes": told})
@@ -98,74 +115,71 @@ def commit_editions(lake: Lake, raw: Raw, staged: list[StagedEdition], raw_versi
     return built
 
 
-def _stage(
-    lake: Lake, raw: Raw, edition: str, table: EditionTable, secret: bytes, name: str, spill: Path
-) -> StagedEdition:
-    place = f"policies/{raw.dataset}.yaml: edition {edition!r}, resource {raw.resource!r}"
-    types = {column.name: column.type for column in raw.columns}
-    files = ", ".join(literal(path) for path in raw.files)
-    statement = edition_sql(table, types, f"read_parquet([{files}])", place)
-    described: list[tuple[str, str]] = []
-
-    def write(path: Path) -> None:
-        with duckdb.connect() as con:
-            con.execute("SET TimeZone = 'UTC'")  # a year, a month and a condition on times are the same on every host
-            con.execute("SET temp_directory = ?", [str(spill)])
-            # A steward's condition may name files: it opens none but these
-            con.execute("SET allowed_paths = ?", [[str(one) for one in (*raw.files, path)]])
-            con.execute("SET enable_external_access = false")
-            if table.pseudonymise:
-                _register(con, secret, raw.dataset, edition)
-            if len(con.extract_statements(statement)) != 1:
-                raise DocumentError(f"{place}: 'where' must be one condition")
-            described.extend((row[0], row[1]) for row in con.execute(f"DESCRIBE {statement}").fetchall())
-            write_parquet(con, statement, path)
-
+def _place(path: Path, raw: Raw, edition: str, *keys: str | int) -> str:
+    """Where the policy says something of an edition's table, as messages begin; without a line if it is gone by now."""
     try:
-        staged = lake.stage(raw.dataset, edition, raw.resource, write)
-    except duckdb.Error as error:
-        raise DocumentError(f"{place}: the edition cannot be built: {str(error).splitlines()[0]}") from None
-    columns = tuple(
-        ServedColumn(name=name, type="GEOMETRY" if types[name] == "GEOMETRY" else made) for name, made in described
+        line = f":{line_of(path, 'editions', edition, raw.resource, *keys)}"
+    except (OSError, ValueError):
+        line = ""
+    return f"policies/{raw.dataset}.yaml{line}: edition {edition!r}, resource {raw.resource!r}"
+
+
+def _planned(lake: Lake, raw: Raw, edition: str, table: EditionTable, workshop: Workshop) -> _Plan:
+    """What one edition's table is to be made of, as it is now; raises DocumentError if that is not there."""
+    place = partial(_place, workshop.path, raw, edition)
+    zones = zones_of(lake, table, workshop.zones, place)
+    secret = Secret(key=workshop.key(), scope=scope_of(table, raw.dataset, edition)) if table.pseudonymise else None
+    declared = {name: repr(workshop.zones[name]) for name in zones}
+    made = made_with(table, b"" if secret is None else secret.key, declared)
+    contents = {name: zone.content for name, zone in zones.items()}
+    source = Source(
+        item=f"read_parquet([{', '.join(map(literal, raw.files))}])",
+        columns={column.name: column.type for column in raw.columns},
+        place=place,
+        zones={name: zone.item for name, zone in zones.items()},
     )
-    receipt = {
-        "fingerprint": name,
+    receipt: dict[str, Any] = {
+        "fingerprint": fingerprint(definition(table), made, raw.identity, contents),
         "definition": definition(table),
         "rows_in": raw.rows,
-        "rows_out": staged.rows,
     }
-    return StagedEdition(edition=edition, staged=staged, columns=columns, receipt=receipt)
+    return _Plan(
+        edition=edition,
+        table=table,
+        source=source,
+        files=(*raw.files, *(file for zone in zones.values() for file in zone.files)),
+        secret=secret,
+        receipt={**receipt, "made_with": made} if made else receipt,
+    )
+
+
+def _stage(lake: Lake, raw: Raw, plan: _Plan, spill: Path) -> StagedEdition:
+    built: list[Built] = []
+
+    def write(path: Path) -> None:
+        built.append(build(plan.table, plan.source, plan.files, path, spill, plan.secret))
+
+    try:
+        staged = lake.stage(raw.dataset, plan.edition, raw.resource, write)
+    except duckdb.Error as error:
+        said = f"the edition cannot be built: {str(error).splitlines()[0]}"
+        raise DocumentError(f"{plan.source.place()}: {said}") from None
+    (made,) = built
+    shapes = {column.name for column in raw.columns if column.type == "GEOMETRY"}
+    columns = tuple(
+        ServedColumn(name=name, type="GEOMETRY" if plan.table.sources[name] in shapes else sql_type)
+        for name, sql_type in made.columns
+    )
+    receipt = {**plan.receipt, "rows_out": staged.rows, **made.counts}
+    return StagedEdition(edition=plan.edition, staged=staged, columns=columns, receipt=receipt)
 
 
 def _changes(
     lake: Lake, raw: Raw, made: StagedEdition, served: Served | None, workshop: Workshop
 ) -> dict[str, Any] | None:
-    """What the edition has that the one before had not; None where that one was made by another policy."""
-    if served is None or served.receipt.get("definition") != made.receipt["definition"]:
+    """What the edition has that the one before had not; None where that one was made otherwise."""
+    if served is None or not alike(served.receipt, made.receipt):
         return None
     before = Snapshot(files=lake.files(raw.dataset, made.edition, raw.resource, served), columns=served.columns)
     after = Snapshot(files=(made.staged.path,), columns=made.columns)
     return changes(before, after, workshop.spill, workshop.memory_mb).model_dump(mode="json")
-
-
-def _register(con: duckdb.DuckDBPyConnection, secret: bytes, slug: str, edition: str) -> None:
-    hasher = pseudonymiser(secret, slug, edition)
-
-    def digest(value: str | None) -> str | None:
-        if value is None:
-            return None
-        copy = hasher.copy()
-        copy.update(value.encode())
-        return copy.hexdigest()
-
-    def pseudonym(values: pa.ChunkedArray | pa.Array) -> pa.Array:
-        return pa.array([digest(value) for value in values.to_pylist()], pa.string())
-
-    con.create_function(
-        PSEUDONYM,
-        pseudonym,
-        ["VARCHAR"],
-        "VARCHAR",
-        type=PythonUDFType.ARROW,
-        null_handling=FunctionNullHandling.SPECIAL,
-    )

@@ -30,6 +30,15 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, coerce_numbers_to_str=True)
 
 
+class PlacedError(ValueError):
+    """What a model's own check found wrong, and where: the keys that lead from the model to it."""
+
+    def __init__(self, message: str, *place: int | str) -> None:
+        """`place` is as `"k", "over", 2`; nothing where the model as a whole is wrong."""
+        super().__init__(message)
+        self.place = place
+
+
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -110,7 +119,7 @@ def _parsed(text: str, path: Path | str, model: type[BaseModel]) -> Any:
         first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         if first["type"] == "missing":
             raise DocumentError(_missing(path, root, error.errors())) from None
-        message = f"{path}:{_line_of(root, first['loc'])}: {_explain(first, model)}"
+        message = f"{path}:{_line_of(root, (*first['loc'], *_further(first)))}: {_explain(first, model)}"
         raise DocumentError(message) from None
 
 
@@ -226,6 +235,12 @@ def _line_of(root: yaml.Node, loc: tuple[int | str, ...]) -> int:
             node = node.value[step]
             line = node.start_mark.line + 1
     return line
+
+
+def _further(error: ErrorDetails) -> tuple[int | str, ...]:
+    """Where, within what it looked at, a model's own check found the error."""
+    found = error.get("ctx", {}).get("error")
+    return found.place if isinstance(found, PlacedError) else ()
 
 
 def _missing(path: Path | str, root: yaml.Node, errors: list[ErrorDetails]) -> str:

@@ -16,8 +16,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from policies.document import Model, suggest
-from policies.editions.model import EditionTable, Purpose
+from policies.document import Model, PlacedError, suggest
+from policies.editions.model import EditionTable, Purpose, purpose_of
 
 RAW = "raw"
 """The edition that is everything as it came: always there, granted to nobody unless a policy says so."""
@@ -69,6 +69,22 @@ class Policy(Model):
             if grant.edition == RAW and grant.to == "everyone":
                 message = f"grant {number} gives {RAW!r} to everyone; declare an edition that lists what is public"
                 raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _pseudonyms_are_for_the_purpose_of_each_grant(self) -> Policy:
+        for edition, tables in self.editions.items():
+            try:
+                purpose = purpose_of(tables)
+            except PlacedError as error:
+                raise PlacedError(f"edition {edition!r}: {error}", "editions", edition, *error.place) from None
+            for place, grant in enumerate(self.grants):
+                if purpose is not None and grant.edition == edition and grant.purposes != (purpose,):
+                    message = (
+                        f"grant {place + 1} is of {edition!r}, whose pseudonyms are for the purpose {purpose!r}; "
+                        f"expected purposes: [{purpose}]"
+                    )
+                    raise PlacedError(message, "grants", place, "purposes")
         return self
 
     @property

@@ -2,6 +2,9 @@
 
 [policies.users]
 partner = ["partners"]      # a user, and the groups it belongs to
+
+[policies.zones]            # which tables tell the EPCI or the region of a commune, for editions that generalise to it
+epci = {table = "intercommunalites.membres", commune = "insee", code = "siren"}
 """
 
 from __future__ import annotations
@@ -16,10 +19,19 @@ from policies.errors import UsageError
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9._-]{0,62}$")]
 
 
+class ZoneTable(Model):
+    """A table of the lab, `dataset.resource`, with a commune's INSEE code in one column and its zone's in another."""
+
+    table: Annotated[str, StringConstraints(pattern=r"^[^.]+\.[^.]+$")]
+    commune: str
+    code: str
+
+
 class PolicySettings(Model):
-    """Users and their groups, until JupyterHub answers for them."""
+    """Users and their groups, until JupyterHub answers for them; and the tables that zones of communes are taken of."""
 
     users: dict[Name, tuple[Name, ...]] = {}
+    zones: dict[Annotated[str, StringConstraints(pattern=r"^(epci|region)$")], ZoneTable] = {}
 
     def of_user(self, name: str) -> frozenset[str]:
         """The principals that user `name` is: itself, its groups and everyone. Raises UsageError if unknown."""

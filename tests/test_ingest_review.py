@@ -418,7 +418,7 @@ def test_what_a_policy_hinders_from_being_accepted_waits_until_the_policy_is_cha
     run(jeu)
     refresh(jeu, FIRST.replace("nom", "name"))
     outcome = let_in(jeu)
-    assert "policies/jeu.yaml: edition 'open', resource 't': unknown column 'nom'" in outcome.error
+    assert "edition 'open', resource 't': unknown column 'nom'" in outcome.error
     assert "change the policy, then accept again" in outcome.error
     jeu.grant("jeu", {"open": {"t": {"keep": ["name"]}}})
     assert let_in(jeu).editions == ("open",)

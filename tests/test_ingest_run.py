@@ -144,7 +144,7 @@ def test_a_column_that_appears_at_the_source_is_in_no_edition_but_raw(jeu):
     [
         (
             {"keep": ["nm"]},
-            "policies/jeu.yaml: edition 'partner', resource 't': unknown column 'nm'; did you mean 'nom'",
+            "policies/jeu.yaml:14: edition 'partner', resource 't': unknown column 'nm'; did you mean 'nom'",
         ),
         ({"keep": ["nom"], "where": "montnt > 1"}, "the edition cannot be built: Binder Error"),
         ({"keep": ["nom"], "where": "true); SELECT (1"}, "'where' must be one condition"),

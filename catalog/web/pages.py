@@ -15,9 +15,9 @@ from deltalake.exceptions import DeltaError
 from catalog import download
 from catalog.dcat import LABELS
 from catalog.versions import Version, proofs, versions
+from catalog.web.altered import altered
 from catalog.web.origins import Origin, origin
 from catalog.web.texts import TEXTS
-from policies.editions import Rounding
 from policies.errors import DatalabError
 from policies.model import RAW
 
@@ -212,7 +212,7 @@ def _table_view(
 ) -> TableView:
     resource, served = entry.resources[name]
     columns = tuple(
-        _column_view(column, resource.columns.get(column.name), _changed(column.name, kept, lang), facts, lang)
+        _column_view(column, resource.columns.get(column.name), altered(column.name, kept, lang), facts, lang)
         for column in served.columns
     )
     return TableView(
@@ -256,20 +256,6 @@ def _column_view(
         why=facts.why.get(column.name),
         changed=changed,
     )
-
-
-def _changed(name: str, kept: EditionTable | None, lang: Lang) -> str | None:
-    """What the edition does to the column, in words."""
-    if kept is None:
-        return None
-    texts = TEXTS[lang]
-    if name in kept.pseudonymise:
-        return texts["pseudonymised"]
-    rule = kept.generalise.get(name)
-    if rule is None:
-        return None
-    how = texts["by_step"].format(step=f"{rule.step:g}") if isinstance(rule, Rounding) else texts[f"by_{rule}"]
-    return texts["generalised"].format(how=how)
 
 
 def _kind(sql: str) -> str:
