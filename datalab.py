@@ -29,6 +29,7 @@ _MODULES = (
     "catalog.publishcli",
     "catalog.searchcli",
     "catalog.checkcli",
+    "catalog.auditcli",
     "sandbox.cli",
 )
 """Where the commands are, in the order in which one is looked for."""

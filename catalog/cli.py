@@ -15,9 +15,12 @@ from catalog.entries import EVERYONE, entries
 from catalog.feed import feed
 from catalog.history import at
 from catalog.output import Format, write
+from catalog.reads import reads
 from catalog.schema import Document, json_schema
 from catalog.settings import CatalogSettings
 from catalog.web.serve import serve
+from policies.audit.event import Event, sha256_of
+from policies.audit.origin import terminal
 from policies.errors import DatalabError, QueryError, UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +52,19 @@ def query_command(
     sql = _saved(sql)
     absent: list[UsageError] = []
     when = None if as_of is None else at(as_of)
-    con = query.connect(lab, lab.principals(as_), purpose=purpose, as_of=when, absent=absent.append)
+    principals = lab.principals(as_)
+    con = query.connect(lab, principals, purpose=purpose, as_of=when, absent=absent.append)
+    asked = Event(
+        what="query",
+        door="cli",
+        who=as_ if as_ == "everyone" or ":" in as_ else f"user:{as_}",
+        editions=reads(lab.granted(principals, purpose=purpose), sql),
+        purpose=purpose,
+        origin=terminal(),
+        reason=None if as_of is None else f"as of {as_of}",
+        sha256=sha256_of(sql),
+    )
+    lab.audit.write(asked)
     try:
         found = query.select(con, sql)
     except QueryError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import pwd
 from contextlib import nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +20,7 @@ from ingest.receipts import held_receipts, receipts
 from ingest.schedule import alone, due_tasks, planned, record
 from ingest.settings import IngestSettings
 from ingest.show import outcome_table, receipt_sheets, review_table, schedule_table
+from policies.audit.origin import account
 from policies.errors import DatalabError, DocumentError, UsageError
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def accept_command(
     with board(1, "resources") as shown:
         outcomes = []
         say = partial(_at, shown, what)
-        for outcome in verdict.accept(ctx.obj(), what, by=by or _account(), why=why, say=say):
+        for outcome in verdict.accept(ctx.obj(), what, by=by or account(), why=why, say=say):
             _tell(shown.console, outcome)
             outcomes.append(outcome)
     Console().print(outcome_table(outcomes))
@@ -163,7 +163,7 @@ def refuse_command(
     by: By = None,
 ) -> None:
     """Drop what is held; the same bytes are not held again, and what is served stays."""
-    for name in verdict.refuse(ctx.obj(), what, by=by or _account(), why=why):
+    for name in verdict.refuse(ctx.obj(), what, by=by or account(), why=why):
         typer.echo(f"refused: {what.partition('.')[0]}.{name}")
 
 
@@ -258,11 +258,3 @@ def _fail(errors: list[str], outcomes: Sequence[Outcome]) -> None:
         raise DatalabError("\n".join(errors))
     if held:
         raise typer.Exit(HELD)
-
-
-def _account() -> str:
-    """The name of the account that runs the command, as the system knows it."""
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())

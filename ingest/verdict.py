@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pyarrow.parquet as pq
 
@@ -16,6 +16,8 @@ from ingest.outcome import Outcome, counted
 from ingest.reading import reading_id
 from ingest.run import attempt
 from ingest.sources import now
+from policies.audit.event import Event, Opened
+from policies.audit.origin import terminal
 from policies.document import suggest
 from policies.errors import DocumentError, UsageError
 from policies.model import RAW
@@ -70,7 +72,9 @@ def accept(lab: Lab, what: str, *, by: str, why: str, say: Callable[[str], None]
     """
     slug, wanted = named(lab, what)
     with opened(lab, slug, say) as (job, before):
-        for name in _names(lab, what, slug, wanted):
+        names = _names(lab, what, slug, wanted)
+        lab.audit.write(_event("accept", slug, names, by, why))
+        for name in names:
 
             def let_in(job: Job, name: str, before: Before) -> Outcome:
                 return _accept(job, name, before, by, why)
@@ -96,6 +100,7 @@ def refuse(lab: Lab, what: str, *, by: str, why: str) -> list[str]:
     slug, wanted = named(lab, what)
     with lab.lake.hold(slug):
         names = _names(lab, what, slug, wanted)
+        lab.audit.write(_event("refuse", slug, names, by, why))
         for name in names:
             folder = held.shelf(lab, slug, name)
             one = held.held_of(folder)
@@ -105,6 +110,12 @@ def refuse(lab: Lab, what: str, *, by: str, why: str) -> list[str]:
                     Refusal(sha256=one.sha256, reading=one.reading, by=by, when=now(), why=why, reasons=one.reasons),
                 )
     return names
+
+
+def _event(what: Literal["accept", "refuse"], slug: str, names: list[str], by: str, why: str) -> Event:
+    """What the audit log is told; `by` is who a steward says she is, and the account is who the system says."""
+    editions = tuple(Opened(dataset=slug, edition=RAW, resource=name) for name in names)
+    return Event(what=what, door="ingest", who=by, editions=editions, origin=terminal(), reason=why or None)
 
 
 def _names(lab: Lab, what: str, slug: str, wanted: str | None) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from policies.decide import addressed
 from policies.errors import DeniedError, DocumentError
 from policies.settings import PolicySettings
-from sandbox import seccomp
+from sandbox import seccomp, told
 from sandbox.data import data_of
 from sandbox.homes import check_room, home_of
 from sandbox.jail import HOME, MAPPED_UID, Profile
@@ -40,7 +40,7 @@ def profile_of(
 
     What it sees is fixed here: a later snapshot, or a grant that ends, is met by the next profile. Raises UsageError
     for an unknown user, DeniedError if nothing is granted to them for that purpose today, SandboxError if the users'
-    Python is missing or the disk is nearly full.
+    Python is missing or the disk is nearly full, LakeError if the audit log cannot be written.
     """
     principals = lab.section("policies", PolicySettings).of_user(user)
     today = dt.datetime.now(dt.UTC).date()
@@ -51,10 +51,13 @@ def profile_of(
     granted = lab.granted(principals, purpose=purpose, on=today, left_out=left_out)
     data = data_of(lab, granted, private=os.geteuid() == 0, left_out=left_out)
     if not data.files:
-        raise DeniedError(_nothing_granted(lab, user, principals, purpose, today))
+        why = _nothing_granted(lab, user, principals, purpose, today)
+        lab.audit.write(told.denied(user, purpose, why))
+        raise DeniedError(why)
     python = python_mounts(lab, settings)
     check_room(lab, settings.free)
     home, uid = home_of(lab, user, settings.first_uid)
+    lab.audit.write(told.opened(user, purpose, granted, data))
     inside_uid = MAPPED_UID if uid is None else uid
     return Profile(
         uid=uid,

@@ -10,15 +10,19 @@ from pydantic import ValidationError
 from catalog.ckan.apply import WAITS, apply
 from catalog.ckan.datastore import records, tables
 from catalog.ckan.listing import listings
+from catalog.ckan.names import package_name
 from catalog.ckan.package import catalogue
 from catalog.ckan.plan import Plan, plan
 from catalog.ckan.pool import Pool, held, marked, schema_of
 from catalog.settings import CatalogSettings, CkanSettings
+from policies.audit.event import MOST, Event, Opened
+from policies.audit.origin import account, terminal
 from policies.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from catalog.ckan.listing import Listing
     from catalog.ckan.merge import Action
     from catalog.entries import Readings
     from catalog.lab import Lab
@@ -79,6 +83,27 @@ def publish(
                 f"{pool.url}: this would delete more than a tenth of the lab's datasets there, so nothing was written. "
                 "Check that the lab is the right one and was ingested; if it is meant, add --allow-deletions"
             )
+        if not dry_run and made.todo:
+            lab.audit.write(_published(settings, made, shown))
         if not dry_run:
             apply(pool, made, pushed, partial(records, lab), step, waits)
     return made, tuple(left_out)
+
+
+def _published(settings: CkanSettings, made: Plan, shown: Sequence[Listing]) -> Event:
+    """What the audit log is told before anything is written: which editions CKAN is to tell of anew, to whom."""
+    told = {action.name for action in made.todo if action.kind == "dataset" and action.what != "delete"}
+    editions = tuple(
+        Opened(dataset=one.entry.slug, edition=one.entry.edition, resource=name, version=served.version)
+        for one in shown
+        if package_name(one.entry) in told
+        for name, (_, served) in one.entry.resources.items()
+    )
+    return Event(
+        what="publish",
+        door="ckan",
+        who=account(),
+        editions=editions[:MOST],
+        origin=terminal(),
+        reason=f"{settings.url}: {made.summary}",
+    )

@@ -108,7 +108,7 @@ class AuditLog:
             head = end.head
             name = file_for(head, now)
             anchors = list(end.anchors)
-            raw = b""
+            raw = bytearray()
             if end.torn:  # no line that counts: a job was killed as it wrote it
                 os.truncate(self.folder / head.file, head.size)
                 events = (_repair(end.torn), *events)
@@ -121,7 +121,7 @@ class AuditLog:
                 line, link = chain.written(key, name, link, at, told)
                 raw += line + b"\n"
                 anchors += [link] if link.n % EVERY == 0 else []
-            self._add(name, raw)
+            self._add(name, bytes(raw))
             missing = dict.fromkeys(one for one in anchors if one.n > anchored)
             tokens = "".join(f"{one.n}-{chain.anchor(key, one)}\n" for one in missing)
             if tokens:
