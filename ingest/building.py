@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from policies.editions.cells import Cell
     from policies.editions.model import Anonymity, Cells
 
-_MOST_CELLS = 2_000_000
+_MOST_CELLS = 500_000
 """An aggregated table of more is no table of cells; they are all held in memory."""
 
 

@@ -89,6 +89,8 @@ class _Table:
                 new = [self._counts[one] or 0 for one in cube if one not in hidden and one in self._counts]
                 if best is None or (sum(new), len(new)) < best[:2]:
                     best = (sum(new), len(new), cube)
+                if not new:
+                    break  # nothing is cheaper
         if best is None:
             shown = ", ".join("NULL" if here is None else here for here in cell)
             message = f"the small total ({shown}) has no part among the rows, and nothing can protect it"

@@ -55,7 +55,7 @@ DATES = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
 _SIZES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _WHOLE = frozenset((*_SIZES, *(f"U{size}" for size in _SIZES)))
 _FLOATING = ("DOUBLE", "FLOAT")
-_COMMUNE = "0[1-9]|2[AB]|[13-8][0-9]|2[1-9]|9[0-5]|9[78][0-9]"
+_COMMUNES = ("(0[1-9]|2[AB1-9]|[13-8][0-9]|9[0-5])[0-9]{3}", "(9[78][0-9])[0-9]{2}")
 
 
 def is_number(sql_type: str) -> bool:
@@ -106,7 +106,8 @@ def departement(column: str) -> str:
 
     By the form of codes in INSEE's Code officiel géographique; NULL for what is no such code.
     """
-    return f"nullif(regexp_extract({column}, '^({_COMMUNE})[0-9]{{2,3}}$', 1), '')"
+    found = (f"nullif(regexp_extract({column}, '^{form}$', 1), '')" for form in _COMMUNES)
+    return f"coalesce({', '.join(found)})"
 
 
 def _bands(column: str, how: Bands, sql_type: str) -> str:
