@@ -29,8 +29,10 @@ _MODULES = (
     "catalog.publishcli",
     "catalog.searchcli",
     "catalog.checkcli",
+    "catalog.policycli",
     "catalog.auditcli",
     "sandbox.cli",
+    "sandbox.gatewaycli",
 )
 """Where the commands are, in the order in which one is looked for."""
 

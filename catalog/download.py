@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import duckdb
 
+from catalog.answers import defused, defused_name
 from policies.errors import LakeError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from catalog.entries import Entry
-    from catalog.lab import Lab
+    from catalog.lab import Granted, Lab
     from catalog.lake import Served, ServedColumn
 
 Format = Literal["parquet", "csv"]
@@ -31,9 +32,6 @@ FORMATS: tuple[Format, ...] = ("parquet", "csv")
 GEOMETRY = "GEOMETRY"
 _NO_FORMULA = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DECIMAL.*|FLOAT|DOUBLE|REAL|BOOLEAN|DATE|TIME.*")
 """Types whose text a spreadsheet can only read as a value; all others are text, and may hold a formula."""
-
-_FORMULA = r"(?s)^[=@\t\r\n]|^[+\-].*[^0-9 .,()/\-]"
-"""What starts a formula in a spreadsheet: https://owasp.org/www-community/attacks/CSV_Injection."""
 
 PREVIEW_ROWS = 20
 PREVIEW_TEXT = 90
@@ -64,17 +62,9 @@ def parquet_select(columns: Sequence[ServedColumn], files: Iterable[Path]) -> st
 def csv_select(columns: Sequence[ServedColumn], files: Iterable[Path]) -> str:
     """The SELECT whose COPY is CSV: geometry as WKT, and no cell or header that a spreadsheet would run."""
     return _select(
-        [
-            (_defused(column), f"'{column.name}" if re.match(_FORMULA, column.name) else column.name)
-            for column in columns
-        ],
+        [(_defused(column), defused_name(column.name)) for column in columns],
         files,
     )
-
-
-def defused(text: str) -> str:
-    """SQL: the text, with an apostrophe before it where a spreadsheet would run it as a formula."""
-    return f"CASE WHEN regexp_matches({text}, '{_FORMULA}') THEN '''' || {text} ELSE {text} END"
 
 
 def preview_select(columns: Sequence[ServedColumn], files: Iterable[Path]) -> str:
@@ -112,7 +102,7 @@ def null_counts(lab: Lab, entry: Entry, resource: str) -> dict[str, int]:
             raise LakeError(message) from None
 
 
-def existing(lab: Lab, entry: Entry, resource: str, form: Format) -> Path | None:
+def existing(lab: Lab, entry: Entry | Granted, resource: str, form: Format) -> Path | None:
     """The file to serve if it is already there, or None: then `export` makes it. Raises LakeError."""
     served = entry.current.resources[resource]
     if form == "parquet" and as_it_is(served):
@@ -121,7 +111,7 @@ def existing(lab: Lab, entry: Entry, resource: str, form: Format) -> Path | None
     return path if path.is_file() else None
 
 
-def export(lab: Lab, entry: Entry, resource: str, form: Format) -> Path:
+def export(lab: Lab, entry: Entry | Granted, resource: str, form: Format) -> Path:
     """The file to serve, made if it is not there; raises LakeError when it cannot be made.
 
     Requests that come together wait for the first; the file appears whole, in one rename, or not at all. Exports of
@@ -142,7 +132,7 @@ def export(lab: Lab, entry: Entry, resource: str, form: Format) -> Path:
     return path
 
 
-def _make(lab: Lab, entry: Entry, resource: str, form: Format, path: Path) -> None:
+def _make(lab: Lab, entry: Entry | Granted, resource: str, form: Format, path: Path) -> None:
     served = entry.current.resources[resource]
     files = lab.lake.files(entry.slug, entry.edition, resource, served)
     new = path.parent / f".{uuid.uuid4().hex}.new"
@@ -165,7 +155,7 @@ def _make(lab: Lab, entry: Entry, resource: str, form: Format, path: Path) -> No
         new.unlink(missing_ok=True)
 
 
-def _export_path(lab: Lab, entry: Entry, resource: str, form: Format) -> Path:
+def _export_path(lab: Lab, entry: Entry | Granted, resource: str, form: Format) -> Path:
     served = entry.current.resources[resource]
     name = f"{resource}-v{served.version}-{content_key(served)}.{form}"
     return lab.var / "exports" / entry.slug / entry.edition / name

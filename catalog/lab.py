@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from policies.editions import EditionTable
 
-SECTIONS = ("policies", "catalog", "ckan", "lake", "ingest", "sandbox")
+SECTIONS = ("policies", "catalog", "ckan", "lake", "ingest", "sandbox", "gateway")
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -41,6 +41,11 @@ class Granted:
     edition: str
     path: Path
     current: Current
+
+    @property
+    def slug(self) -> str:
+        """The dataset's name, as an entry of the catalogue has it."""
+        return self.dataset
 
 
 @dataclass(frozen=True)

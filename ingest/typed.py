@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from catalog.download import defused
+from catalog.answers import defused
 from ingest import forms
 from ingest.markers import is_marked
 from policies.editions import quoted

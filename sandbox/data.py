@@ -44,11 +44,18 @@ class Data:
     files: Mapping[str, bytes]
 
 
-def data_of(lab: Lab, granted: tuple[Granted, ...], *, private: bool, left_out: Callable[[DatalabError], None]) -> Data:
+def data_of(
+    lab: Lab,
+    granted: tuple[Granted, ...],
+    *,
+    private: bool,
+    left_out: Callable[[DatalabError], None],
+    past: bool = True,
+) -> Data:
     """The snapshots that `granted` names. `left_out` is told of each edition with a file that is gone or damaged.
 
-    `private` says that the sandbox has a uid of its own. Raises SandboxError if that uid may not read a file, which
-    root's own tests would not see.
+    `private` says that the sandbox has a uid of its own; `past` whether the snapshots before are handed in,
+    too. Raises SandboxError if that uid may not read a file, which root's own tests would not see.
     """
     mounts: list[Mount] = []
     files: dict[str, bytes] = {}
@@ -62,9 +69,10 @@ def data_of(lab: Lab, granted: tuple[Granted, ...], *, private: bool, left_out: 
         mounts += found
         files[f"{_folder(edition)}/{POINTER}"] = pointer(edition.current)
         whole.append(edition)
-    older, listed = past_of(lab, tuple(whole), _TOLD, left_out)
-    mounts += older
-    files.update(listed)
+    if past:
+        older, listed = past_of(lab, tuple(whole), _TOLD, left_out)
+        mounts += older
+        files.update(listed)
     if private:
         for mount in mounts:
             _check_readable(mount.source)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from catalog.lab import Lab
     from sandbox.settings import SandboxSettings
 
-_HERE = Path(__file__).parent
-_LAB = "/opt/datalab/lab"
+HERE = Path(__file__).parent
+_PACKAGES = "/opt/datalab"
 
 
 def profile_of(
@@ -58,20 +58,16 @@ def profile_of(
     check_room(lab, settings.free)
     home, uid = home_of(lab, user, settings.first_uid)
     lab.audit.write(told.opened(user, purpose, granted, data))
-    inside_uid = MAPPED_UID if uid is None else uid
     return Profile(
         uid=uid,
         home=home,
         mounts=(*python, *data.mounts),
         files={
-            "/etc/passwd": f"lab:x:{inside_uid}:{inside_uid}:lab:{HOME}:/bin/bash\n".encode(),
-            "/etc/group": f"lab:x:{inside_uid}:\n".encode(),
-            "/etc/hosts": b"127.0.0.1 localhost datalab\n::1 localhost\n",
-            "/etc/nsswitch.conf": b"passwd: files\ngroup: files\nhosts: files\n",
+            **system_files(uid),
             **data.files,
-            **{f"{_LAB}/{path.name}": path.read_bytes() for path in sorted((_HERE / "lab").glob("*.py"))},
+            **package("lab", HERE / "lab"),
         },
-        env=_environment(settings),
+        env=environment(settings.cpus, settings.memory),
         seccomp=seccomp.program(),
         tmp=settings.tmp,
         file_size=settings.file_size,
@@ -81,16 +77,32 @@ def profile_of(
 
 def script(name: str) -> tuple[str, bytes]:
     """Where a jail sees one of our scripts, and its text."""
-    return f"/opt/datalab-scripts/{name}", (_HERE / "inside" / name).read_bytes()
+    return f"/opt/datalab-scripts/{name}", (HERE / "inside" / name).read_bytes()
 
 
-def _environment(settings: SandboxSettings) -> dict[str, str]:
+def package(name: str, folder: Path) -> dict[str, bytes]:
+    """The files of a package that Python finds in a jail by its name."""
+    return {f"{_PACKAGES}/{name}/{path.name}": path.read_bytes() for path in sorted(folder.glob("*.py"))}
+
+
+def system_files(uid: int | None) -> dict[str, bytes]:
+    """What programs look for in /etc; `uid` is the jail's, None where it has no own."""
+    inside = MAPPED_UID if uid is None else uid
+    return {
+        "/etc/passwd": f"lab:x:{inside}:{inside}:lab:{HOME}:/bin/bash\n".encode(),
+        "/etc/group": f"lab:x:{inside}:\n".encode(),
+        "/etc/hosts": b"127.0.0.1 localhost datalab\n::1 localhost\n",
+        "/etc/nsswitch.conf": b"passwd: files\ngroup: files\nhosts: files\n",
+    }
+
+
+def environment(cpus: float, memory: int) -> dict[str, str]:
     """The whole environment; nothing of the host's comes in. Threads follow the processors that are allowed."""
-    threads = str(max(1, math.ceil(min(settings.cpus, os.cpu_count() or 1))))
+    threads = str(max(1, math.ceil(min(cpus, os.cpu_count() or 1))))
     return {
         "PATH": f"{VENV}/bin:/usr/bin:/bin",
         "VIRTUAL_ENV": VENV,
-        "PYTHONPATH": str(Path(_LAB).parent),
+        "PYTHONPATH": _PACKAGES,
         "PYTHONDONTWRITEBYTECODE": "1",
         "HOME": HOME,
         "USER": "lab",
@@ -104,7 +116,7 @@ def _environment(settings: SandboxSettings) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": threads,
         "POLARS_MAX_THREADS": threads,
         "DATALAB_THREADS": threads,
-        "DATALAB_MEMORY_BYTES": str(int(settings.memory)),
+        "DATALAB_MEMORY_BYTES": str(int(memory)),
     }
 
 

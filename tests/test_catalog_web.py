@@ -411,7 +411,7 @@ def test_numbers_sizes_and_plurals_follow_the_language():
 def test_a_taken_port_is_named_with_the_way_out(open_lab):
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
-        with pytest.raises(UsageError, match=f"port {port} is taken: `datalab serve --port 0`"):
+        with pytest.raises(UsageError, match=f"port {port} is taken: `--port 0`"):
             serve(open_lab, port, print)
 
 

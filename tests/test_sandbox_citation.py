@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -49,8 +50,8 @@ def test_the_snapshots_that_can_be_read_are_listed(aged, load):  # noqa: F811
 
 
 def test_the_folder_of_a_table_is_still_one_snapshot(aged, load):  # noqa: F811
-    notebook = load(aged)
-    folder = notebook._DATA / "irve" / "open" / "bornes"  # noqa: SLF001  where the jail has it
+    load(aged).datasets()
+    folder = sys.modules["lab_in_a_notebook.engine"].DATA / "irve" / "open" / "bornes"  # where the jail has it
     assert len(list(folder.rglob("*.parquet"))) == 1
 
 

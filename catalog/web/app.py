@@ -26,7 +26,7 @@ from catalog.search.uses import FILE as USES
 from catalog.search.uses import Uses
 from catalog.vocabulary import FREQUENCIES, LICENCES, THEMES
 from catalog.web import joined, listing, origins, pages, texts
-from catalog.web.headers import SECURITY, SecurityHeaders
+from catalog.web.headers import SECURITY, SecurityHeaders, unchanged
 from catalog.web.state import Shelf, Shown
 from policies.audit.event import Event, Opened
 from policies.errors import DatalabError
@@ -155,7 +155,7 @@ class _Portal:
         served = entry.current.resources[name]
         key = f"{form}-v{served.version}-{download.content_key(served)}"
         headers = {"ETag": f'"{key}"', "Cache-Control": "no-cache"}
-        if _unchanged(request, headers["ETag"]):
+        if unchanged(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
         path = await run_sync(download.existing, self.lab, entry, name, form)
         if path is None:
@@ -176,7 +176,7 @@ class _Portal:
         if page is not None and not 1 <= page <= feed.pages(shown.entries):
             raise HTTPException(404)
         headers = {"ETag": f'"{shown.stamp}-{page or 0}"', "Cache-Control": "no-cache"}
-        if _unchanged(request, headers["ETag"]):
+        if unchanged(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
         return StreamingResponse(shown.feed(form, page), headers=headers, media_type=feed.MEDIA_TYPES[form])
 
@@ -267,8 +267,3 @@ def _links(request: Request, lang: Lang) -> dict[str, Any]:
         return f"{root}/{quote(here)}?{urlencode([*kept, ('lang', other)])}"
 
     return {"link": link, "in_language": in_language, "chosen_lang": chosen.get("lang", ""), "root": root}
-
-
-def _unchanged(request: Request, etag: str) -> bool:
-    held = (tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(","))
-    return any(tag in {etag, "*"} for tag in held)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import MutableHeaders
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SECURITY = {
@@ -19,6 +20,12 @@ SECURITY = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 """Nothing runs and nothing foreign is loaded, even if a text of a dataset became markup."""
+
+
+def unchanged(request: Request, etag: str) -> bool:
+    """Whether the reader has just this already, by If-None-Match."""
+    held = (tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(","))
+    return any(tag in {etag, "*"} for tag in held)
 
 
 class SecurityHeaders:

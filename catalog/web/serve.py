@@ -1,4 +1,4 @@
-"""The portal on a local port, until Ctrl-C."""
+"""An application, such as the portal, on a local port, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from policies.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from starlette.applications import Starlette
 
     from catalog.lab import Lab
 
@@ -38,11 +40,15 @@ def serve(lab: Lab, port: int | None, ready: Callable[[str], None]) -> None:
     `port` None is the one of the section [catalog], 0 any free one. Only this machine can reach it: a reverse proxy
     shows it to others. Raises UsageError when the port is taken or not allowed, DocumentError when [catalog] is wrong.
     """
-    app = create_app(lab)
-    with _bound(lab.section("catalog", CatalogSettings).port if port is None else port) as listener:
+    serve_app(create_app(lab), lab.section("catalog", CatalogSettings).port if port is None else port, ready)
+
+
+def serve_app(app: Starlette, port: int, ready: Callable[[str], None]) -> None:
+    """Serve an application on a local port until Ctrl-C; the rest is as for `serve`."""
+    with _bound(port) as listener:
         url = f"http://{HOST}:{listener.getsockname()[1]}/"
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", server_header=False, timeout_graceful_shutdown=5
+            app, log_config=None, access_log=False, lifespan="on", server_header=False, timeout_graceful_shutdown=5
         )
         try:
             _Server(config, lambda: ready(url)).run(sockets=[listener])
@@ -60,6 +66,6 @@ def _bound(port: int) -> socket.socket:
         listener.close()
         taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
         what = f"port {port} is taken" if taken else f"port {port} cannot be used ({error})"
-        message = f"{what}: `datalab serve --port 0` takes a free one"
+        message = f"{what}: `--port 0` takes a free one"
         raise UsageError(message) from None
     return listener

@@ -21,6 +21,7 @@ What = Literal[
     "accept",  # a refresh that was held
     "publish",  # to a CKAN
     "release",  # out of the airlock
+    "token",  # one was made or revoked
     "policy",  # grants came or went by hand
     "repair",  # written by the log itself, after a line that was cut by a crash
 ]

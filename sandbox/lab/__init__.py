@@ -12,35 +12,51 @@
 
 Tables come as DuckDB relations: `.df()` makes a pandas frame, `.pl()` a Polars frame, `.arrow()` Arrow data.
 What you see is what was served when this sandbox was started; start another to see later snapshots.
+
+Outside a sandbox, `lab.connect("https://…", token)` comes first; `sql`, `table` and `datasets` then ask the lab's SQL
+service.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import difflib
-import json
 import os
-from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 
 from .citation import Citation, sha256_of
+from .engine import DATA, Table, add_macros, engine, literal, opened, select, view
 from .query import fingerprint, quoted, read_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
-__all__ = ["Citation", "cite", "cog", "datasets", "replay", "sql", "table", "versions"]
+    from .outside import Outside
 
-_DATA = Path(os.environ.get("DATALAB_DATA", "/data"))
-_MACROS = _DATA / "macros.sql"
+__all__ = ["Citation", "cite", "cog", "connect", "datasets", "replay", "sql", "table", "versions"]
+
+_outside: Outside | None = None
+
+
+def connect(url: str, token: str | None = None, *, purpose: str | None = None) -> Outside:
+    """Ask the lab at `url` from here on, for the purpose stated; `token` None is the one in $DATALAB_TOKEN.
+
+    Raises ValueError for an address that would carry the token unprotected, ConnectionError if it does not answer,
+    PermissionError if it does not know the token.
+    """
+    global _outside  # noqa: PLW0603  a notebook has one lab
+    from .outside import Outside  # noqa: PLC0415  pyarrow, which a sandbox's first cell need not wait for
+
+    _outside = Outside(url, os.environ.get("DATALAB_TOKEN", "") if token is None else token, purpose)
+    return _outside
 
 
 def sql(query: str, params: object = None) -> duckdb.DuckDBPyRelation:
     """The answer to one query. Tables are `dataset.resource`; another edition's are `"dataset@edition".resource`."""
-    return _connection.sql(query, params=params)
+    return _inside()[0].sql(query, params=params) if _outside is None else _outside.sql(query, params)
 
 
 def table(name: str, as_of: int | str | None = None) -> duckdb.DuckDBPyRelation:
@@ -49,10 +65,12 @@ def table(name: str, as_of: int | str | None = None) -> duckdb.DuckDBPyRelation:
     `as_of` is a version, a day (`2026-03-01`: at its end) or a moment in ISO 8601; without a zone it is UTC. Raises
     LookupError listing what exists.
     """
+    if _outside is not None and as_of is None:
+        return _outside.table(name)
     shown = _shown(name)
     if as_of is None:
-        return _connection.sql(f"FROM {quoted(*name.split('.', 1))}")
-    return _connection.sql(_select(*_snapshot(name, shown, as_of)))
+        return _inside()[0].sql(f"FROM {quoted(*name.split('.', 1))}")
+    return _inside()[0].sql(select(*_snapshot(name, shown, as_of)))
 
 
 def versions(name: str) -> duckdb.DuckDBPyRelation:
@@ -62,10 +80,10 @@ def versions(name: str) -> duckdb.DuckDBPyRelation:
         for _, served in _shown(name).snapshots()
     ]
     rows = ", ".join(
-        f"({version}, TIMESTAMPTZ {_literal(when)}, {rows}, [{', '.join(map(_literal, columns))}])"
+        f"({version}, TIMESTAMPTZ {literal(when)}, {rows}, [{', '.join(map(literal, columns))}])"
         for version, when, rows, columns in told
     )
-    return _connection.sql(f"FROM (VALUES {rows}) AS versions(version, committed, rows, columns)")
+    return _inside()[0].sql(f"FROM (VALUES {rows}) AS versions(version, committed, rows, columns)")
 
 
 def cite(query: str) -> Citation:
@@ -74,12 +92,13 @@ def cite(query: str) -> Citation:
     Raises ValueError for what is not one SELECT on the lab's tables, or would not give the same rows again.
     """
     query = query.strip().removesuffix(";")
-    names = [name for name in read_by(_connection, query) if name in _tables]
+    connection, there = _inside()
+    names = [name for name in read_by(connection, query) if name in there]
     if not names:
-        message = f"the query reads no table of the lab; there are {', '.join(_tables) or 'none'}"
+        message = f"the query reads no table of the lab; there are {', '.join(there) or 'none'}"
         raise ValueError(message)
-    rows, digest = fingerprint(_connection, query)
-    tables = tuple(_tables[name].cited(name) for name in names)
+    rows, digest = fingerprint(connection, query)
+    tables = tuple(there[name].cited(name) for name in names)
     today = dt.datetime.now(dt.UTC).date().isoformat()
     return Citation(query=query, tables=tables, rows=rows, sha256=digest, cited=today, engine=duckdb.__version__)
 
@@ -90,7 +109,7 @@ def replay(citation: Citation | str | os.PathLike[str]) -> duckdb.DuckDBPyRelati
     Raises LookupError where a snapshot cannot be read here any more, ValueError where the rows are not the same.
     """
     told = citation if isinstance(citation, Citation) else Citation.read(citation)
-    connection = _connect()
+    connection = engine()
     for cited in told.tables:
         folder, served = _snapshot(
             cited["name"], _shown(f"{cited['dataset']}@{cited['edition']}.{cited['resource']}"), cited["version"]
@@ -101,9 +120,8 @@ def replay(citation: Citation | str | os.PathLike[str]) -> duckdb.DuckDBPyRelati
             )
             raise LookupError(message)
         schema, resource = cited["name"].split(".", 1)
-        _view(connection, schema, resource, _select(folder, served))
-    if _MACROS.exists():
-        connection.execute(_MACROS.read_text(encoding="utf-8"))
+        view(connection, schema, resource, select(folder, served))
+    add_macros(connection)
     rows, digest = fingerprint(connection, told.query)
     if (rows, digest) != (told.rows, told.sha256):
         message = (
@@ -116,7 +134,7 @@ def replay(citation: Citation | str | os.PathLike[str]) -> duckdb.DuckDBPyRelati
 
 def datasets() -> duckdb.DuckDBPyRelation:
     """Every table you were granted: dataset, edition, resource, title, rows, columns, licence, version, is_default."""
-    return _connection.sql("FROM main.datasets ORDER BY ALL")
+    return sql("FROM main.datasets ORDER BY ALL")
 
 
 class cog:  # noqa: N801  it is read as a module: lab.cog.convert
@@ -133,57 +151,26 @@ class cog:  # noqa: N801  it is read as a module: lab.cog.convert
         or `unknown` (no code of `from_year`). `FROM cog_crosswalk(2019, 2026)` lists every code, with the communes in
         which its land lies. Raises LookupError where you were not granted the events.
         """
-        if not _MACROS.exists():
+        ask = f"SELECT cog_sql('cog_relation', {literal(column)}, {int(from_year)}, {int(to_year)})"
+        try:
+            ((moved,),) = _inside()[0].execute(ask).fetchall()
+        except duckdb.CatalogException:
             message = "you were not granted INSEE's events on communes (MOD, DATE_EFF, COM_AV, COM_AP …)"
-            raise LookupError(message)
-        ask = f"SELECT cog_sql('cog_relation', {_literal(column)}, {int(from_year)}, {int(to_year)})"
-        ((moved,),) = _connection.execute(ask).fetchall()
+            raise LookupError(message) from None
         return cast("duckdb.DuckDBPyRelation", relation.query("cog_relation", moved))
 
 
-@dataclass(frozen=True)
-class _Table:
-    """A table that was granted: what is said of its dataset, and the snapshot that stands at /data."""
-
-    entry: dict[str, Any]
-    resource: str
-    served: dict[str, Any]
-
-    @property
-    def where(self) -> tuple[str, str]:
-        return self.entry["dataset"], self.entry["edition"]
-
-    def snapshots(self) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """The folder and what is known of each snapshot, newest first."""
-        yield _DATA.joinpath(*self.where, self.resource), self.served
-        history = _DATA.joinpath(*self.where, "history.json")
-        older = json.loads(history.read_text(encoding="utf-8")) if history.exists() else {}
-        for served in older.get(self.resource, ()):
-            yield _DATA.joinpath(".past", *self.where, self.resource, str(served["version"])), served
-
-    def cited(self, name: str) -> dict[str, Any]:
-        folder, served = next(self.snapshots())
-        said = ("dataset", "edition", "title", "publisher", "licence", "share_alike", "page")
-        return {
-            "name": name,
-            "resource": self.resource,
-            "version": served["version"],
-            "committed": served["committed"],
-            "sha256": sha256_of(folder, served),
-            **{key: self.entry[key] for key in said},
-        }
-
-
-def _shown(name: str) -> _Table:
-    if name not in _tables:
-        near = difflib.get_close_matches(name, _tables, n=1)
+def _shown(name: str) -> Table:
+    _, there = _inside()
+    if name not in there:
+        near = difflib.get_close_matches(name, there, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        message = f"there is no table {name!r}; {hint}You were granted: {', '.join(_tables) or 'nothing'}"
+        message = f"there is no table {name!r}; {hint}You were granted: {', '.join(there) or 'nothing'}"
         raise LookupError(message)
-    return _tables[name]
+    return there[name]
 
 
-def _snapshot(name: str, shown: _Table, as_of: int | str) -> tuple[Path, dict[str, Any]]:
+def _snapshot(name: str, shown: Table, as_of: int | str) -> tuple[Path, dict[str, Any]]:
     """The snapshot of that version, or the one served at that moment."""
     found = list(shown.snapshots())
     for folder, served in found:
@@ -209,61 +196,15 @@ def _moment(said: str) -> dt.datetime:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _select(folder: Path, served: dict[str, Any]) -> str:
-    """The statement that reads one snapshot; geometry lies in the file as WKB."""
-    columns = ", ".join(
-        f"st_geomfromwkb({quoted(column['name'])}) AS {quoted(column['name'])}"
-        if column["type"].startswith("GEOMETRY")
-        else quoted(column["name"])
-        for column in served["columns"]
-    )
-    files = ", ".join(_literal(str(folder / name)) for name in served["files"])
-    return f"SELECT {columns} FROM read_parquet([{files}])"  # noqa: S608  quoted above
-
-
-def _connect() -> duckdb.DuckDBPyConnection:
-    """An engine that keeps within the sandbox: its share of memory and processors, and spills into the home."""
-    connection = duckdb.connect()
-    memory = int(os.environ.get("DATALAB_MEMORY_BYTES", "2147483648"))
-    connection.execute(f"SET memory_limit = '{memory * 6 // 10}B'")
-    connection.execute(f"SET threads = {int(os.environ.get('DATALAB_THREADS', '1'))}")
-    connection.execute(f"SET temp_directory = {_literal(str(Path.home() / '.cache' / 'duckdb'))}")
-    connection.execute("SET autoinstall_known_extensions = false")
-    connection.execute(
-        "CREATE TABLE main.datasets (dataset VARCHAR, edition VARCHAR, resource VARCHAR, title VARCHAR, rows BIGINT, "
-        "columns VARCHAR[], licence VARCHAR, version BIGINT, is_default BOOLEAN)"
-    )
-    return connection
-
-
-def _view(connection: duckdb.DuckDBPyConnection, schema: str, resource: str, select: str) -> None:
-    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
-    connection.execute(f"CREATE VIEW {quoted(schema, resource)} AS {select}")
-
-
-def _open(connection: duckdb.DuckDBPyConnection) -> dict[str, _Table]:
-    """Make a view of every granted table, and the list of them; returns the tables by name."""
-    tables: dict[str, _Table] = {}
-    for entry in json.loads((_DATA / "datasets.json").read_text(encoding="utf-8")):
-        dataset, edition = entry["dataset"], entry["edition"]
-        folder = _DATA / dataset / edition
-        resources = json.loads((folder / "current.json").read_text(encoding="utf-8"))["resources"]
-        for resource, served in resources.items():
-            for schema in (f"{dataset}@{edition}", *([dataset] if entry["default"] else [])):
-                _view(connection, schema, resource, _select(folder / resource, served))
-                tables[f"{schema}.{resource}"] = _Table(entry, resource, served)
-            names = [column["name"] for column in served["columns"]]
-            numbers = (served["rows"], names, entry["licence"], served["version"], entry["default"])
-            row = (dataset, edition, resource, entry["title"], *numbers)
-            connection.execute("INSERT INTO main.datasets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-    return tables
-
-
-_connection = _connect()
-_tables = _open(_connection)
-if _MACROS.exists():
-    _connection.execute(_MACROS.read_text(encoding="utf-8"))
+@cache
+def _inside() -> tuple[duckdb.DuckDBPyConnection, dict[str, Table]]:
+    """The sandbox's engine, and the tables that it shows."""
+    if _outside is not None:
+        message = (
+            "this needs the snapshots themselves, so it works in a sandbox; here there are sql, table and datasets"
+        )
+        raise LookupError(message)
+    if not DATA.is_dir():
+        message = "this is no sandbox; outside of one, lab.connect(url, token) comes first"
+        raise LookupError(message)
+    return opened()

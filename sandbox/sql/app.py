@@ -1,0 +1,258 @@
+"""The SQL gateway as a Starlette application: which address answers what.
+
+POST /sql                                        one SELECT, its answer in the form that Accept names
+GET  /data/{dataset}/{edition}/{resource}        the table as a Parquet file: Range, ETag
+GET  /data/{dataset}/{edition}/{resource}/rows   its rows by filters, sorts and aggregates, page by page
+GET  /datasets                                   what the token's owner is granted
+GET  /openapi.json                               all of this for programs
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from anyio.to_thread import run_sync
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from catalog.web.headers import SecurityHeaders
+from policies.errors import DatalabError
+from sandbox.sql import asked
+from sandbox.sql.access import Access, Reader
+from sandbox.sql.asked import MEDIA_TYPES, ProblemError
+from sandbox.sql.files import Files
+from sandbox.sql.openapi import document
+from sandbox.sql.pool import Pool
+from sandbox.sql.service import Service
+from sandbox.sql.settings import GatewaySettings
+from sandbox.sql.table import Table, page_of
+from sandbox.sql.tokens import Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
+
+    from catalog.lab import Lab
+    from sandbox.sql.engine import Question
+
+LOG = logging.getLogger("datalab.gateway")
+
+_SAID = {404: "there is nothing here, or nothing that you were granted", 405: "this address takes another method"}
+_CORS = {"Access-Control-Allow-Origin": "*", "Vary": "Authorization"}
+"""Any page may read what everyone is granted: who is asked for in a header, never in a cookie."""
+
+
+def create_app(lab: Lab) -> Starlette:
+    """The gateway of `lab`. Raises DocumentError if the section [gateway] is wrong."""
+    gateway = _Gateway(lab)
+    return Starlette(
+        routes=[
+            Route("/", gateway.index),
+            Route("/sql", gateway.sql, methods=["POST"]),
+            Route("/datasets", gateway.datasets),
+            Route("/data/{dataset}/{edition}/{resource}", gateway.file),
+            Route("/data/{dataset}/{edition}/{resource}/rows", gateway.rows),
+            Route("/openapi.json", gateway.openapi),
+        ],
+        middleware=[Middleware(SecurityHeaders)],
+        exception_handlers={ProblemError: _problem, HTTPException: _refused, DatalabError: _unavailable, 500: _broken},
+        lifespan=gateway.lifespan,
+    )
+
+
+class _Gateway:
+    """The endpoints."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.settings = lab.section("gateway", GatewaySettings)
+        self.tokens = Tokens(lab)
+        self.access = Access(lab)
+        self.pool = Pool(lab, self.settings)
+        self.service = Service(lab, self.access, self.pool, self.settings)
+        self.files = Files(lab)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        """Have an engine ready for everyone and for each token's owner; end all of them at the end."""
+        warming = asyncio.create_task(self._warm())
+        try:
+            yield
+        finally:
+            warming.cancel()
+            await asyncio.gather(warming, return_exceptions=True)
+            await self.pool.close()
+
+    async def _warm(self) -> None:
+        readers = {Reader("everyone", frozenset({"everyone"}), None)}
+        try:
+            for token in (await run_sync(self.tokens.all))[-8:]:
+                with contextlib.suppress(DatalabError):
+                    principals = self.lab.principals(f"user:{token.user}")
+                    readers.add(Reader(f"user:{token.user}", principals, token.purpose))
+            for reader in readers:
+                await self.pool.warm(reader, await run_sync(self.access.view, reader))
+        except DatalabError as error:
+            LOG.error("no engine is ready: %s", " ".join(str(error).split()))  # noqa: TRY400  the message says it all
+
+    async def index(self, _request: Request) -> Response:
+        """Answer with where to go on."""
+        return JSONResponse({"sql": "POST sql", "datasets": "datasets", "openapi": "openapi.json"}, headers=_CORS)
+
+    async def openapi(self, _request: Request) -> Response:
+        """Answer with the OpenAPI document."""
+        return JSONResponse(document(), headers=_CORS)
+
+    async def sql(self, request: Request) -> Response:
+        """Answer one SELECT, piece by piece."""
+        # The token first: a stranger's body is not read
+        reader = await run_sync(asked.reader_of, self.lab, self.tokens, request, None)
+        if reader.who == "everyone":
+            raise ProblemError(401, "SQL needs a token: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
+        told = await asked.asked(request, self.settings.body)
+        reader = await run_sync(asked.reader_of, self.lab, self.tokens, request, told.purpose)
+        return _Streamed(self.service, reader, told.question, _origin(request))
+
+    async def datasets(self, request: Request) -> Response:
+        """Answer with every table that is granted, its columns, and where it is."""
+        reader = await self._reader(request)
+        view = await run_sync(self.access.view, reader)
+        return JSONResponse(await run_sync(self.files.listed, view), headers=_CORS)
+
+    async def file(self, request: Request) -> Response:
+        """Answer with one table as a Parquet file."""
+        reader = await self._reader(request)
+        table = await self._table(request, reader)
+        return await self.files.answer(request, reader, table, _origin(request))
+
+    async def rows(self, request: Request) -> Response:
+        """Answer with rows of one table: a page as JSON with where to go on, or all of them in another form."""
+        reader = await self._reader(request)
+        table = await self._table(request, reader)
+        form = asked.form_of(request)
+        chosen = table.rows(request.query_params.multi_items())
+        if form != "json":
+            whole = "page" not in request.query_params and "page_size" not in request.query_params
+            return _Streamed(self.service, reader, chosen.question(form, whole=whole), _origin(request))
+        made = await page_of(self.service, reader, chosen, request.url, _origin(request))
+        return JSONResponse(made, headers=_CORS)
+
+    async def _reader(self, request: Request) -> Reader:
+        purpose = request.query_params.get("purpose")
+        return await run_sync(asked.reader_of, self.lab, self.tokens, request, purpose)
+
+    async def _table(self, request: Request, reader: Reader) -> Table:
+        """What an address names; looked up among what is granted now, it never becomes a path."""
+        named: dict[str, Any] = request.path_params
+        view = await run_sync(self.access.view, reader)
+        if view.of(named["dataset"], named["edition"]) is None or not await run_sync(
+            self.access.holds, view, [named["dataset"]]
+        ):
+            view = await run_sync(lambda: self.access.view(reader, fresh=True))
+        granted = view.of(named["dataset"], named["edition"])
+        name = named["resource"].removesuffix(".parquet")
+        if granted is None or name not in granted.current.resources:
+            raise ProblemError(404, _SAID[404])
+        return Table(granted, name, granted.current.resources[name])
+
+
+class _Streamed(Response):
+    """A response that is made while it goes out, and ends with its reader."""
+
+    def __init__(self, service: Service, reader: Reader, question: Question, origin: str | None) -> None:
+        super().__init__()
+        self._service = service
+        self._reader = reader
+        self._question = question
+        self._origin = origin
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer until all of it is sent or nobody listens any more."""
+        out = _Sent(send, MEDIA_TYPES[self._question.form])
+        answering = asyncio.create_task(self._service.answer(self._reader, self._question, self._origin, out))
+        gone = asyncio.create_task(_gone(receive))
+        try:
+            await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done():
+                answering.cancel()
+                await asyncio.gather(answering, return_exceptions=True)
+                return
+            try:
+                answering.result()
+            except ProblemError as error:
+                if out.begun:  # left without an end, so that the reader sees that it is not whole
+                    LOG.warning("an answer was cut off: %s", " ".join(error.said.split()))
+                    return
+                raise
+            await out.end()
+        except OSError:  # nobody listens
+            return
+        finally:
+            for task in (answering, gone):
+                task.cancel()
+            await asyncio.gather(answering, gone, return_exceptions=True)
+
+
+class _Sent:
+    """An answer's way to the reader: waits until each piece is taken."""
+
+    def __init__(self, send: Send, media_type: str) -> None:
+        self.begun = False
+        self._send = send
+        self._media_type = media_type
+
+    async def begin(self, _columns: list[list[str]]) -> None:
+        headers = {"Content-Type": self._media_type, "Cache-Control": "no-store", **_CORS}
+        raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        await self._send({"type": "http.response.start", "status": 200, "headers": raw})
+        self.begun = True
+
+    async def send(self, piece: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+
+    async def end(self) -> None:
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _gone(receive: Receive) -> None:
+    """Return when the reader has hung up."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _origin(request: Request) -> str | None:
+    return None if request.client is None else request.client.host
+
+
+def _problem(_request: Request, error: Exception) -> Response:
+    known = error if isinstance(error, ProblemError) else ProblemError(500, "the gateway failed; its log says why")
+    return _said(known.status, known.said, known.headers)
+
+
+def _refused(_request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 400
+    return _said(status, _SAID.get(status, "the request is wrong"), getattr(error, "headers", None))
+
+
+def _unavailable(_request: Request, error: Exception) -> Response:
+    LOG.error("%s", " ".join(str(error).split()))
+    return _said(503, "the lab cannot answer now; its log says why", {"Retry-After": "5"})
+
+
+def _broken(_request: Request, _error: Exception) -> Response:
+    return _said(500, "the gateway failed; its log says why")
+
+
+def _said(status: int, said: str, headers: Any = None) -> Response:
+    """A refusal as JSON: `{"error": …}`."""
+    text = json.loads(json.dumps(said).encode("ascii", "replace"))
+    return JSONResponse({"error": text}, status, headers={**(headers or {}), **_CORS, "Cache-Control": "no-store"})

@@ -1,0 +1,268 @@
+"""One jailed engine, from the outside: start it, ask it, take its answer piece by piece, end it.
+
+The jail holds the tables of one view and nothing else; the channel is a pair of unix sockets, of which it is handed one
+end. Whatever comes through it is bounded, and its words are checked: an engine may have been turned against us.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from catalog import answers
+from policies.audit.event import Opened
+from policies.errors import QueryError, SandboxError
+from sandbox import seccomp
+from sandbox.jail import Profile
+from sandbox.limits import Limits
+from sandbox.process import start
+from sandbox.profile import HERE, environment, package, system_files
+from sandbox.python import PYTHON, python_mounts
+from sandbox.settings import SandboxSettings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from catalog.answers import Form
+    from catalog.lab import Lab
+    from sandbox.process import Jailed
+    from sandbox.sql.access import View
+    from sandbox.sql.settings import GatewaySettings
+
+_HEAD = struct.Struct("!cI")
+_LONGEST = 16 * 1024**2
+_SAID = 4000
+_PIDS = 128
+_TMP = 16 * 1024**2
+_START_SECONDS = 60
+_INSIDE = re.compile(r"/(?:data|home/lab|opt|proc)\b[^\s\"'),;]*")
+
+
+class EngineLostError(Exception):
+    """The engine is gone, or says what it cannot mean: it is to be ended."""
+
+
+class UnknownTableError(QueryError):
+    """The query names a table that the engine has not."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One statement, its parameters (a list or a dict of JSON values) and the form of the answer."""
+
+    sql: str
+    params: list[Any] | dict[str, Any] | None
+    form: Form
+
+
+class Engine:
+    """An engine that answers one question at a time."""
+
+    def __init__(
+        self, jailed: Jailed, scratch: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Made by `started`."""
+        self._jailed = jailed
+        self._scratch = scratch
+        self._reader = reader
+        self._writer = writer
+        self.fit = False
+        """Whether the next question can be asked."""
+
+    async def ready(self) -> None:
+        """Wait until it has opened its tables. Raises SandboxError if it does not."""
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                kind, _ = await self._frame()
+        except (EngineLostError, TimeoutError):
+            said = "" if self._jailed.bwrap.stderr is None else await asyncio.to_thread(self._said)
+            raise SandboxError(f"the engine did not start: {said}") from None
+        self.fit = kind == b"R"
+
+    async def ask(self, question: Question, granted: View) -> tuple[Opened, ...]:
+        """Put a question; returns the tables that it reads, in the versions that stand in the jail.
+
+        Raises QueryError if it cannot be asked. Then comes `go`, or `decline`.
+        """
+        self.fit = False
+        asked = {"sql": question.sql, "params": question.params, "form": question.form}
+        await self._send(b"Q", json.dumps(asked).encode())
+        kind, content = await self._frame()
+        if kind == b"E":
+            self.fit = True
+            raise _refusal(content)
+        if kind != b"T":
+            raise EngineLostError
+        found = tuple(_opened(one) for one in _told(content)["tables"])
+        if any(granted.of(one.dataset, one.edition) is None for one in found):
+            raise EngineLostError
+        return found
+
+    async def decline(self) -> None:
+        """Do not run what was asked."""
+        await self._send(b"N", b"")
+        self.fit = True
+
+    async def go(self) -> list[list[str]]:
+        """Run what was asked; returns the answer's columns and their types once its first piece is made.
+
+        Raises QueryError if it fails before; EngineLostError when it was killed for its memory, say.
+        """
+        await self._send(b"G", b"")
+        kind, content = await self._frame()
+        if kind == b"E":
+            self.fit = True
+            raise _refusal(content)
+        if kind != b"H":
+            raise EngineLostError
+        columns: list[list[str]] = _told(content)["columns"]
+        return columns
+
+    async def pieces(self) -> AsyncIterator[bytes | int]:
+        """The answer, piece by piece, and last the number of its rows. Raises QueryError, EngineLostError."""
+        while True:
+            kind, content = await self._frame()
+            if kind == b"D":
+                yield content
+            elif kind == b"Z":
+                self.fit = True
+                yield int(_told(content)["rows"])
+                return
+            elif kind == b"E":
+                self.fit = True
+                raise _refusal(content)
+            else:
+                raise EngineLostError
+
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether the kernel has killed it for using more memory than allowed."""
+        return self._jailed.out_of_memory
+
+    def end(self) -> None:
+        """Kill it and take away what it left; blocks until it is gone."""
+        self.fit = False
+        with self._jailed:
+            pass
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def hang_up(self) -> None:
+        """Close our end of the channel; in the loop's thread."""
+        self._writer.close()
+
+    def kill(self) -> None:
+        """Kill it, and do not wait."""
+        self._jailed.kill()
+
+    def _said(self) -> str:
+        self._jailed.kill()
+        self._jailed.bwrap.wait()
+        said = self._jailed.bwrap.stderr.read(4096) if self._jailed.bwrap.stderr is not None else b""
+        return said.decode(errors="replace").strip().rpartition("\n")[2]
+
+    async def _send(self, kind: bytes, content: bytes) -> None:
+        try:
+            self._writer.write(_HEAD.pack(kind, len(content)) + content)
+            await self._writer.drain()
+        except OSError:
+            raise EngineLostError from None
+
+    async def _frame(self) -> tuple[bytes, bytes]:
+        try:
+            kind, size = _HEAD.unpack(await self._reader.readexactly(_HEAD.size))
+            if size > _LONGEST:
+                raise EngineLostError
+            return kind, await self._reader.readexactly(size)
+        except (OSError, asyncio.IncompleteReadError):
+            raise EngineLostError from None
+
+
+def started(lab: Lab, view: View, settings: GatewaySettings) -> tuple[Jailed, Path, socket.socket]:
+    """Start the engine of a view: the jail, the folder that it spills to, and our end of the channel.
+
+    It ends with the thread that calls this. Raises SandboxError where no jail can be made.
+    """
+    sandbox = lab.section("sandbox", SandboxSettings)
+    uid = sandbox.first_uid - 1 if os.geteuid() == 0 else None  # nobody's home has it
+    scratch = lab.var / "scratch" / uuid.uuid4().hex
+    scratch.mkdir(mode=0o700, parents=True)
+    if uid is not None:
+        os.chown(scratch, uid, uid)
+    ours, theirs = socket.socketpair()
+    try:
+        with theirs:
+            profile = engine_profile(lab, view, settings, sandbox, uid=uid, scratch=scratch, channel=theirs.fileno())
+            limits = Limits(memory=settings.memory, pids=_PIDS, cpus=settings.cpus)
+            jailed = start(profile, limits, stdout=subprocess.DEVNULL, keep=(theirs.fileno(),))
+    except BaseException:
+        ours.close()
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    return jailed, scratch, ours
+
+
+def engine_profile(
+    lab: Lab,
+    view: View,
+    settings: GatewaySettings,
+    sandbox: SandboxSettings,
+    *,
+    uid: int | None,
+    scratch: Path,
+    channel: int,
+) -> Profile:
+    """The jail of one engine: the tables of `view`, Python, our few files, and a folder to spill to."""
+    return Profile(
+        uid=uid,
+        home=scratch,
+        mounts=(*python_mounts(lab, sandbox), *view.data.mounts),
+        files={
+            **system_files(uid),
+            "/data/datasets.json": b"[]",
+            **view.data.files,
+            **package("lab", HERE / "lab"),
+            **package("worker", HERE / "inside" / "worker"),
+            "/opt/datalab/answers.py": Path(answers.__file__).read_bytes(),
+        },
+        env={
+            **environment(settings.cpus, settings.memory),
+            "DATALAB_CHANNEL": str(channel),
+            "DATALAB_SPILL_BYTES": str(int(settings.disk)),
+        },
+        seccomp=seccomp.program(),
+        tmp=_TMP,
+        file_size=max(int(settings.disk), _TMP),
+        command=(PYTHON, "-m", "worker"),
+    )
+
+
+def _refusal(content: bytes) -> QueryError:
+    """What the engine said, without where its files lie: a path means nothing outside."""
+    told = _told(content)
+    said = _INSIDE.sub("…", str(told.get("error")))[:_SAID]
+    return UnknownTableError(said) if told.get("kind") == "unknown" else QueryError(said)
+
+
+def _told(content: bytes) -> dict[str, Any]:
+    try:
+        told = json.loads(content)
+    except (ValueError, RecursionError):
+        raise EngineLostError from None
+    if not isinstance(told, dict):
+        raise EngineLostError
+    return told
+
+
+def _opened(told: list[Any]) -> Opened:
+    dataset, edition, resource, version = told
+    return Opened(dataset=str(dataset), edition=str(edition), resource=str(resource), version=int(version))

@@ -1,0 +1,185 @@
+"""Whose turn it is, and which engine answers: a few engines at a time, fairly shared, and kept warm for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sandbox.sql.engine import Engine, started
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from catalog.lab import Lab
+    from sandbox.sql.access import Reader, View
+    from sandbox.sql.settings import GatewaySettings
+
+KEPT = 16
+"""So many engines without a question are kept at most; each holds some 100 MB."""
+
+_BUFFER = 4 * 1024**2
+
+
+class BusyError(Exception):
+    """As many of this principal's queries wait as may, or this one has waited for too long."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """Engines of the same session hold the same tables for the same principal and purpose; nothing else is shared."""
+
+    reader: Reader
+    identity: str
+
+
+@dataclass
+class Turns:
+    """Who may run now. Pure but for the futures: nothing waits here."""
+
+    engines: int
+    share: int
+    queue: int
+    running: dict[str, int] = field(default_factory=dict)
+    waiting: dict[str, deque[asyncio.Future[None]]] = field(default_factory=dict)
+
+    def enter(self, who: str) -> asyncio.Future[None]:
+        """A future that is done when it is their turn. Raises BusyError."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        line = self.waiting.setdefault(who, deque())
+        if len(line) >= self.queue:
+            raise BusyError
+        line.append(turn)
+        self.call()
+        return turn
+
+    def leave(self, who: str, turn: asyncio.Future[None]) -> None:
+        """Give the turn back, or the place in the queue."""
+        if turn.done() and not turn.cancelled():
+            self.running[who] -= 1
+            if self.running[who] == 0:
+                del self.running[who]
+        else:
+            turn.cancel()
+        self.call()
+
+    def call(self) -> None:
+        """Call whoever is next: of those with less than their share, the one with the fewest, who waited longest."""
+        self._forget()
+        while sum(self.running.values()) < self.engines:
+            able = [one for one in self.waiting if self.running.get(one, 0) < self.share]
+            if not able:
+                return
+            who = min(able, key=lambda one: self.running.get(one, 0))
+            line = self.waiting.pop(who)
+            line.popleft().set_result(None)
+            self.running[who] = self.running.get(who, 0) + 1
+            if line:
+                self.waiting[who] = line  # to the end: the others come first
+            self._forget()
+
+    def _forget(self) -> None:
+        for who, line in list(self.waiting.items()):
+            while line and line[0].done():
+                line.popleft()
+            if not line:
+                del self.waiting[who]
+
+
+class Pool:
+    """The engines of one lab. All of it runs in one event loop; engines are started and ended in threads of its own."""
+
+    def __init__(self, lab: Lab, settings: GatewaySettings) -> None:
+        """Start nothing yet."""
+        self._lab = lab
+        self._settings = settings
+        self._turns = Turns(settings.engines, settings.share, settings.queue)
+        self._idle: dict[Session, list[tuple[float, Engine]]] = {}
+        # A jail ends with the thread that started it: these stay
+        self._threads = ThreadPoolExecutor(4, thread_name_prefix="engines")
+        self._ending: set[asyncio.Future[None]] = set()
+
+    @contextlib.asynccontextmanager
+    async def engine(self, reader: Reader, view: View) -> AsyncIterator[Engine]:
+        """An engine for one question, when it is the reader's turn. Raises BusyError, SandboxError."""
+        turn = self._turns.enter(reader.who)
+        try:
+            try:
+                async with asyncio.timeout(self._settings.seconds):
+                    await turn
+            except TimeoutError:
+                raise BusyError from None
+            session = Session(reader, view.identity)
+            self._tidy(session)
+            found = self._idle.get(session)
+            engine = found.pop()[1] if found else await self._start(view)
+            try:
+                yield engine
+            finally:
+                self._back(session, engine)
+        finally:
+            self._turns.leave(reader.who, turn)
+
+    async def warm(self, reader: Reader, view: View) -> None:
+        """Have an engine ready for whoever is likely to ask."""
+        session = Session(reader, view.identity)
+        if not self._idle.get(session):
+            self._back(session, await self._start(view))
+
+    async def close(self) -> None:
+        """End all engines."""
+        for engines in self._idle.values():
+            for _, engine in engines:
+                self._end(engine)
+        self._idle.clear()
+        await asyncio.gather(*self._ending, return_exceptions=True)
+        self._threads.shutdown()
+
+    async def _start(self, view: View) -> Engine:
+        loop = asyncio.get_running_loop()
+        starting = loop.run_in_executor(self._threads, started, self._lab, view, self._settings)
+        try:
+            jailed, scratch, channel = await asyncio.shield(starting)
+        except asyncio.CancelledError:  # whoever asked is gone; what has started is ended
+            starting.add_done_callback(lambda done: None if done.exception() else done.result()[0].kill())
+            raise
+        reader, writer = await asyncio.open_connection(sock=channel, limit=_BUFFER)
+        engine = Engine(jailed, scratch, reader, writer)
+        try:
+            await engine.ready()
+        except BaseException:
+            self._end(engine)
+            raise
+        return engine
+
+    def _back(self, session: Session, engine: Engine) -> None:
+        if engine.fit:
+            self._idle.setdefault(session, []).append((time.monotonic(), engine))
+        else:
+            self._end(engine)
+
+    def _tidy(self, session: Session) -> None:
+        """End what nobody will ask again: too long unasked, too many, or with what its reader is not granted now."""
+        oldest = time.monotonic() - self._settings.warm
+        ages = sorted((since for engines in self._idle.values() for since, _ in engines), reverse=True)
+        if len(ages) > KEPT:
+            oldest = max(oldest, ages[KEPT])
+        for one, engines in list(self._idle.items()):
+            gone = one.reader == session.reader and one != session
+            for since, engine in list(engines):
+                if gone or since <= oldest:
+                    engines.remove((since, engine))
+                    self._end(engine)
+            if not engines:
+                del self._idle[one]
+
+    def _end(self, engine: Engine) -> None:
+        engine.hang_up()
+        engine.kill()
+        ending = asyncio.get_running_loop().run_in_executor(self._threads, engine.end)
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)

@@ -1,0 +1,151 @@
+"""One question, from whose it is to the last piece of its answer: view → turn → engine → audit → pieces."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from policies.audit.event import Event, sha256_of
+from policies.errors import DatalabError, QueryError
+from sandbox.sql.asked import ProblemError
+from sandbox.sql.engine import EngineLostError, UnknownTableError
+from sandbox.sql.pool import BusyError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from catalog.lab import Lab
+    from policies.audit.event import Opened
+    from sandbox.sql.access import Access, Reader
+    from sandbox.sql.engine import Engine, Question
+    from sandbox.sql.pool import Pool
+    from sandbox.sql.settings import GatewaySettings
+
+LOG = logging.getLogger("datalab.gateway")
+
+_TRIES = 3
+"""How often a question is asked anew because what it reads has changed meanwhile."""
+
+_RETRY = {"Retry-After": "5"}
+
+
+class Out(Protocol):
+    """Where an answer goes."""
+
+    async def begin(self, columns: list[list[str]]) -> None:
+        """The answer comes, and has these columns, each with its type."""
+
+    async def send(self, piece: bytes) -> None:
+        """A piece of it; returns when the next can be taken."""
+
+
+@dataclass
+class _Told:
+    """What the audit log is told of an answer."""
+
+    editions: tuple[Opened, ...] = ()
+    bytes: int = 0
+    rows: int | None = None
+    outcome: str = "cut off"
+
+
+class Service:
+    """Answers the questions of one lab's readers."""
+
+    def __init__(self, lab: Lab, access: Access, pool: Pool, settings: GatewaySettings) -> None:
+        """`access` and `pool` are of the same lab."""
+        self._lab = lab
+        self._access = access
+        self._pool = pool
+        self._settings = settings
+
+    async def answer(self, reader: Reader, question: Question, origin: str | None, out: Out) -> None:
+        """Hand the answer to `out`. A line of the audit log tells what is read before it is, another what went out.
+
+        Raises ProblemError when it cannot be asked, fails, takes too long or needs too much; when `out` had begun by
+        then, what it was given is not whole. Cancelling it ends the engine.
+        """
+        told = _Told()
+        asked = Event(
+            what="query",
+            door="gateway",
+            who=reader.who,
+            purpose=reader.purpose,
+            origin=origin,
+            sha256=sha256_of(question.sql),
+        )
+        try:
+            async with self._asked(reader, question) as (engine, told.editions):
+                await self._log(asked.model_copy(update={"editions": told.editions}))
+                await self._stream(engine, out, told)
+        except (QueryError, EngineLostError, TimeoutError, BusyError, DatalabError) as error:
+            told.outcome, problem = self._problem(error)
+            raise problem from None
+        finally:
+            ended = {
+                "what": "answer" if told.editions else "deny",
+                "editions": told.editions,
+                "rows": told.rows,
+                "bytes": told.bytes,
+                "reason": "whole" if told.rows is not None else told.outcome,
+            }
+            await self._log(asked.model_copy(update=ended))
+
+    async def _stream(self, engine: Engine, out: Out, told: _Told) -> None:
+        try:
+            await out.begin(await engine.go())
+            async for piece in engine.pieces():
+                if isinstance(piece, int):
+                    told.rows = piece
+                    return
+                told.bytes += len(piece)
+                if told.bytes > self._settings.output:
+                    engine.fit = False
+                    raise QueryError(f"the answer has more than {int(self._settings.output)} bytes: ask for less of it")
+                await out.send(piece)
+        except EngineLostError:
+            if await asyncio.to_thread(lambda: engine.out_of_memory):
+                allowed = self._settings.memory.human_readable()
+                raise QueryError(f"it needs more than the {allowed} of memory that one query may use") from None
+            raise
+
+    @contextlib.asynccontextmanager
+    async def _asked(self, reader: Reader, question: Question) -> AsyncIterator[tuple[Engine, tuple[Opened, ...]]]:
+        """An engine that was asked and waits for `go`, and what the question reads, which is granted now."""
+        fresh = False
+        for _ in range(_TRIES):
+            view = await asyncio.to_thread(self._access.view, reader, fresh=fresh)
+            async with self._pool.engine(reader, view) as engine, asyncio.timeout(self._settings.seconds):
+                try:
+                    editions = await engine.ask(question, view)
+                except UnknownTableError:  # it may have been granted or committed a moment ago
+                    newest = await asyncio.to_thread(self._access.view, reader, fresh=True)
+                    if newest.identity == view.identity:
+                        raise
+                else:
+                    if await asyncio.to_thread(self._access.holds, view, {one.dataset for one in editions}):
+                        yield engine, editions
+                        return
+                    await engine.decline()
+            fresh = True
+        raise BusyError
+
+    async def _log(self, event: Event) -> None:
+        await asyncio.to_thread(self._lab.audit.write, event)
+
+    def _problem(self, error: Exception) -> tuple[str, ProblemError]:
+        """What the log and the reader are told."""
+        if isinstance(error, QueryError):
+            return "refused", ProblemError(400, str(error))
+        if isinstance(error, TimeoutError):
+            said = f"stopped after {self._settings.seconds:g} seconds: ask for less at once"
+            return "deadline", ProblemError(504, said)
+        if isinstance(error, BusyError):
+            return "busy", ProblemError(429, "too many of your queries wait already", _RETRY)
+        if isinstance(error, EngineLostError):
+            return "engine lost", ProblemError(400, "the query ended its engine; ask for it in another way")
+        LOG.error("%s", " ".join(str(error).split()))
+        return "unavailable", ProblemError(503, "the lab cannot answer now; its log says why", _RETRY)

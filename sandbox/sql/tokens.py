@@ -1,0 +1,131 @@
+"""The tokens by which programs say whose they are: shown once, kept as a digest, ended by a date or by hand.
+
+A token is `dlab_<id>_<secret>`; the secret has 256 random bits, so that a plain SHA-256 of it cannot be guessed back.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter, ValidationError
+
+from policies.document import Model
+from policies.errors import LakeError, UsageError
+from policies.settings import PolicySettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from catalog.lab import Lab
+
+_FORM = re.compile(r"dlab_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
+LONGEST = 100
+"""No token has more characters."""
+
+
+class Token(Model):
+    """What is kept of a token; never the token."""
+
+    id: str
+    user: str
+    purpose: str | None
+    """The only purpose it is for; None: any that a request states."""
+    created: dt.datetime
+    until: dt.date
+    """The first day on which it no longer holds."""
+    digest: str
+
+
+_TOKENS = TypeAdapter(tuple[Token, ...])
+
+
+class Tokens:
+    """A lab's tokens, at var/tokens.json."""
+
+    def __init__(self, lab: Lab) -> None:
+        """Read nothing yet."""
+        self._lab = lab
+        self._path = lab.var / "tokens.json"
+        self._read: tuple[tuple[int, int, int], tuple[Token, ...]] | None = None
+
+    def all(self) -> tuple[Token, ...]:
+        """Every token, ended ones too, the oldest first. Raises LakeError if the file is damaged."""
+        try:
+            state = self._path.stat()
+        except FileNotFoundError:
+            return ()
+        stamp = (state.st_mtime_ns, state.st_size, state.st_ino)
+        if self._read is None or self._read[0] != stamp:
+            try:
+                self._read = (stamp, _TOKENS.validate_json(self._path.read_bytes()))
+            except (OSError, ValidationError):
+                raise LakeError(f"{self._path}: is damaged; restore it, or take it away: all tokens end then") from None
+        return self._read[1]
+
+    def create(self, user: str, until: dt.date, purpose: str | None) -> str:
+        """Make a token for `user` and return it: it is shown this once. Raises UsageError for an unknown user."""
+        self._lab.section("policies", PolicySettings).of_user(user)
+        if until <= _today():
+            raise UsageError(f"{until} has begun: until is the first day on which the token no longer holds")
+        name, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
+        made = Token(
+            id=name,
+            user=user,
+            purpose=purpose,
+            created=dt.datetime.now(dt.UTC),
+            until=until,
+            digest=_digest(secret),
+        )
+        self._change(lambda tokens: (*tokens, made))
+        return f"dlab_{name}_{secret}"
+
+    def revoke(self, name: str) -> Token:
+        """End the token with that id, at once; returns what it was. Raises UsageError if there is none."""
+        gone = next((token for token in self.all() if token.id == name), None)
+        if gone is None:
+            raise UsageError(f"there is no token {name!r}; `datalab token list` shows them")
+        self._change(lambda tokens: tuple(token for token in tokens if token.id != name))
+        return gone
+
+    def of(self, said: str) -> Token | None:
+        """The token that was said, if it holds today."""
+        parts = _FORM.fullmatch(said) if len(said) <= LONGEST else None
+        if parts is None:
+            return None
+        digest = _digest(parts[2])
+        held = next((token for token in self.all() if token.id == parts[1]), None)
+        if held is None or not hmac.compare_digest(held.digest, digest) or _today() >= held.until:
+            return None
+        return held
+
+    def _change(self, change: Callable[[tuple[Token, ...]], tuple[Token, ...]]) -> None:
+        with (self._path.with_suffix(".lock")).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            text = _TOKENS.dump_json(change(self.all()), indent=1)
+            descriptor, new = tempfile.mkstemp(dir=self._path.parent, prefix=".tokens.")
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(new).replace(self._path)
+            except BaseException:
+                Path(new).unlink(missing_ok=True)
+                raise
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _today() -> dt.date:
+    return dt.datetime.now(dt.UTC).date()
