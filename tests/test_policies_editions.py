@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from policies.document import parse_yaml
 from policies.editions import (
     EditionTable,
     Source,
@@ -28,6 +29,7 @@ from policies.editions import (
 )
 from policies.errors import DocumentError
 from policies.keys import VARIABLE, pseudonym_key
+from policies.model import Policy
 
 COLUMNS = {"nom": "VARCHAR", "jour": "DATE", "montant": "DECIMAL(18,2)", "n": "BIGINT"}
 
@@ -129,6 +131,55 @@ def test_an_edition_that_cannot_be_built_says_why(table, said):
 def test_a_contradictory_edition_is_refused_at_load(table):
     with pytest.raises(ValidationError):
         EditionTable.model_validate(table)
+
+
+POLICY = """owner: o
+editions:
+  study:
+    t:
+      keep: [nom, n]
+      pseudonymise: {nom: eau}
+    u:
+      keep: [nom]
+      pseudonymise: {nom: eau}
+grants:
+  - {to: "user:ana", edition: study, purposes: [eau], until: 2027-01-01, why: "convention 12"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("purposes: [eau]", "purposes: any", "p.yaml:11: grant 1 is of 'study', whose pseudonyms are for the purpose"),
+        ("purposes: [eau]", "purposes: [eau, air]", "expected purposes: [eau]"),
+        ("purposes: [eau]", "purposes: [air]", "p.yaml:11: "),
+        (
+            "nom: eau}\n    u",
+            "nom: air}\n    u",
+            "p.yaml:9: edition 'study': pseudonyms for 'eau' beside those for 'air'",
+        ),
+        (
+            "keep: [nom, n]\n",
+            "keep: [nom, n]\n      drop: [x, n]\n",
+            "p.yaml:6: 'editions.study.t': column 'n' is both",
+        ),
+        ("keep: [nom, n]\n", "keep: [nom, n]\n      rename: {x: y}\n", "p.yaml:6: 'editions.study.t': column 'x' is"),
+        (
+            "keep: [nom, n]\n",
+            "keep: [nom, n]\n      top: {n: 1}\n      bottom: {n: 2}\n",
+            "p.yaml:7: 'editions.study.t'",
+        ),
+        (
+            "keep: [nom, n]\n",
+            "keep: [nom, n]\n      generalise: {n: week}\n",
+            "p.yaml:6: 'editions.study.t.generalise.n': expected year, quarter, month, departement, epci",
+        ),
+    ],
+)
+def test_what_a_policy_says_wrongly_of_its_editions_is_told_with_its_line(old, new, said):
+    assert parse_yaml(POLICY, "p.yaml", Policy).editions["study"]["t"].purpose == "eau"
+    with pytest.raises(DocumentError, match=re.escape(said)):
+        parse_yaml(POLICY.replace(old, new), "p.yaml", Policy)
 
 
 def test_rows_of_small_classes_are_left_out_by_one_statement():

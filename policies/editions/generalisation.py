@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from policies.document import Model
 from policies.editions.grid import Grid
@@ -44,9 +44,32 @@ class Width(Model):
     width: Number = Field(gt=0)
 
 
-DateParts = Literal["year", "quarter", "month"]
-Zones = Literal["departement", "region", "epci"]
-Generalisation = DateParts | Zones | Rounding | Bands | Width | Grid
+Word = Literal["year", "quarter", "month", "departement", "region", "epci"]
+_FORMS: dict[str, type[Model]] = {"step": Rounding, "bands": Bands, "width": Width, "grid": Grid}
+
+
+def _form(given: Any) -> str | None:
+    """Which form is meant, so that an error is told of that one alone; None where none is."""
+    if isinstance(given, str):
+        return "word" if given in get_args(Word) else None
+    if isinstance(given, dict):
+        return next((key for key in _FORMS if key in given), None)
+    return next((key for key, form in _FORMS.items() if isinstance(given, form)), None)
+
+
+Generalisation = Annotated[
+    Annotated[Word, Tag("word")]
+    | Annotated[Rounding, Tag("step")]
+    | Annotated[Bands, Tag("bands")]
+    | Annotated[Width, Tag("width")]
+    | Annotated[Grid, Tag("grid")],
+    Discriminator(
+        _form,
+        custom_error_type="generalisation",
+        custom_error_message="expected year, quarter, month, departement, epci, region, {step: NUMBER}, "
+        "{bands: [NUMBER, ...]}, {width: NUMBER} or {grid: METRES}",
+    ),
+]
 
 ZONES = ("region", "epci")
 """The zones that a code does not tell by itself: a table of the lab has them."""
@@ -74,7 +97,7 @@ def number(value: float) -> str:
 
 
 def generalised(
-    column: str, sql_type: str, how: DateParts | Zones | Rounding | Bands | Width, wrong: Callable[[str], DocumentError]
+    column: str, sql_type: str, how: Word | Rounding | Bands | Width, wrong: Callable[[str], DocumentError]
 ) -> str:
     """The expression of a column that is made coarser; a `region` or an `epci` is taken from a table by `sql.py`.
 
