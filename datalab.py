@@ -29,6 +29,7 @@ _MODULES = (
     "catalog.publishcli",
     "catalog.searchcli",
     "catalog.checkcli",
+    "catalog.disclosurecli",
     "catalog.policycli",
     "catalog.auditcli",
     "sandbox.cli",
