@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.table import Table as Sheet
 from rich.text import Text
 
+from catalog.policycli import day_of
 from policies.audit.chain import TOKEN
 from policies.audit.reading import concerns, told
 from policies.audit.verify import verify
@@ -79,7 +79,7 @@ def show_command(
 ) -> None:
     """Show who opened what, for what and from where, the oldest first."""
     lab: Lab = ctx.obj()
-    day = None if since is None else _day(since)
+    day = None if since is None else day_of(since, "--since")
     found = (
         one
         for one in told(lab.audit.folder)
@@ -131,10 +131,3 @@ def _about(event: Event) -> str:
         "why": event.reason,
     }
     return "; ".join(f"{name}: {value}" for name, value in known.items() if value is not None)
-
-
-def _day(text: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"--since {text}: expected a day, like 2026-03-01") from None

@@ -18,8 +18,9 @@ from catalog.settings import CatalogSettings
 from catalog.territory import Territories
 from catalog.vocabulary import LICENCES
 from policies.decide import granted_editions
-from policies.document import suggest
+from policies.document import line_of, suggest
 from policies.errors import DatalabError, LakeError, UsageError
+from policies.expect import broken
 from policies.model import RAW
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def _errors(lab: Lab, slug: str, dataset: Dataset, policy: Policy | None) -> Ite
         )
     if policy is None:
         return
+    yield from _broken_expectations(lab, slug, policy)
     try:
         current = lab.lake.current(slug, RAW)
     except LakeError as error:
@@ -113,6 +115,18 @@ def _errors(lab: Lab, slug: str, dataset: Dataset, policy: Policy | None) -> Ite
                 for column in sorted(set(table.keep) - there):
                     hint = suggest(column, sorted(there))
                     yield f"policies/{slug}.yaml: edition {edition!r} keeps {name}.{column}, which is not there; {hint}"
+
+
+def _broken_expectations(lab: Lab, slug: str, policy: Policy) -> Iterator[str]:
+    """Each `expect:` line that the grants do not keep, or that names somebody whom the lab has not."""
+    path = lab.root / "policies" / f"{slug}.yaml"
+    today = dt.datetime.now(dt.UTC).date()
+    for place, one in enumerate(policy.expect):
+        line = line_of(path, "expect", place)
+        try:
+            yield from (f"{path}:{line}: {why}" for why in broken(policy, one, lab.principals(one.who), today))
+        except UsageError as error:
+            yield f"{path}:{line}: {error}"
 
 
 def _quality(lab: Lab, slug: str, dataset: Dataset) -> Iterator[str]:

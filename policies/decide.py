@@ -29,29 +29,30 @@ def decide(
     """
     if policy is None:
         return Decision(allow=False, reasons=("the dataset has no policy",))
-    misses = []
+    reasons = []
     for grant in policy.grants:
         if grant.edition != edition:
             continue
-        miss = _miss(grant, principals, purpose, on)
-        if miss is None:
+        missed = misses(grant, principals=principals, purpose=purpose, on=on)
+        if not missed:
             return Decision(allow=True, reasons=(grant.why,))
-        misses.append(miss)
-    return Decision(allow=False, reasons=tuple(misses) or (f"no grant names the edition {edition!r}",))
+        reasons.append("; ".join(missed))
+    return Decision(allow=False, reasons=tuple(reasons) or (f"no grant names the edition {edition!r}",))
 
 
-def _miss(grant: Grant, principals: frozenset[str], purpose: str | None, on: dt.date) -> str | None:
-    """Why this grant does not hold, or None if it does."""
+def misses(grant: Grant, *, principals: frozenset[str], purpose: str | None, on: dt.date) -> tuple[str, ...]:
+    """Each condition of a grant that does not hold; none if it opens its edition."""
+    found = []
     if grant.to not in principals:
-        return f"granted to {grant.to} only"
+        found.append(f"granted to {grant.to} only")
     if grant.from_ is not None and on < grant.from_:
-        return f"the grant to {grant.to} starts on {grant.from_}"
+        found.append(f"the grant to {grant.to} starts on {grant.from_}")
     if grant.until is not None and on >= grant.until:
-        return f"the grant to {grant.to} ended on {grant.until}"
+        found.append(f"the grant to {grant.to} ended on {grant.until}")
     if grant.purposes != "any" and purpose not in grant.purposes:
         stated = "no purpose" if purpose is None else f"the purpose {purpose!r}"
-        return f"granted for {', '.join(grant.purposes)}; {stated} was stated"
-    return None
+        found.append(f"granted for {', '.join(grant.purposes)}; {stated} was stated")
+    return tuple(found)
 
 
 def granted_editions(

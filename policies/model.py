@@ -7,6 +7,8 @@ editions:                       # from the least to the most detailed; `raw` alw
       keep: [nomAttribuant, montant]
 grants:
   - {to: everyone, edition: open, purposes: any, why: "loi pour une République numérique"}
+expect:                         # tests of the grants, see expect.py
+  - {who: everyone, must_not_get: raw}
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from policies.document import Model, PlacedError, suggest
 from policies.editions.model import EditionTable, Purpose, purpose_of
+from policies.expect import Expectation
 
 RAW = "raw"
 """The edition that is everything as it came: always there, granted to nobody unless a policy says so."""
@@ -50,6 +53,7 @@ class Policy(Model):
     owner: str
     editions: dict[EditionName, dict[str, EditionTable]] = {}
     grants: tuple[Grant, ...] = ()
+    expect: tuple[Expectation, ...] = ()
 
     @field_validator("editions")
     @classmethod
@@ -65,10 +69,19 @@ class Policy(Model):
             if grant.edition not in self.names:
                 hint = suggest(grant.edition, list(self.names))
                 message = f"grant {number} names the unknown edition {grant.edition!r}; {hint}"
-                raise ValueError(message)
+                raise PlacedError(message, "grants", number - 1, "edition")
             if grant.edition == RAW and grant.to == "everyone":
                 message = f"grant {number} gives {RAW!r} to everyone; declare an edition that lists what is public"
-                raise ValueError(message)
+                raise PlacedError(message, "grants", number - 1)
+        return self
+
+    @model_validator(mode="after")
+    def _expectations_name_editions(self) -> Policy:
+        for place, one in enumerate(self.expect):
+            if one.edition not in self.names:
+                hint = suggest(one.edition, list(self.names))
+                message = f"expectation {place + 1} names the unknown edition {one.edition!r}; {hint}"
+                raise PlacedError(message, "expect", place)
         return self
 
     @model_validator(mode="after")
