@@ -11,7 +11,7 @@ All is pure: nothing is run here.
 """
 
 from policies.editions.identity import alike, definition, fingerprint, made_with, pseudonymiser, scope_of
-from policies.editions.model import EditionTable, Purpose
+from policies.editions.model import EditionTable, Purpose, unspoken
 from policies.editions.quoting import literal, quoted
 from policies.editions.sql import PSEUDONYM, Source, edition_sql
 
@@ -29,4 +29,5 @@ __all__ = [
     "pseudonymiser",
     "quoted",
     "scope_of",
+    "unspoken",
 ]

@@ -15,7 +15,7 @@ from policies.editions.generalisation import Generalisation, Number
 from policies.editions.grid import Grid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 Purpose = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -201,3 +201,9 @@ def purpose_of(tables: Mapping[str, EditionTable]) -> str | None:
                 message = f"pseudonyms for {purpose!r} beside those for {first!r}; make an edition of each"
                 raise PlacedError(message, name, "pseudonymise", column)
     return next(iter(found.values()), None)
+
+
+def unspoken(tables: Sequence[EditionTable], columns: Iterable[str]) -> tuple[str, ...]:
+    """The columns of a source that none of the editions' tables speaks of: neither kept nor dropped, in `raw` alone."""
+    spoken = {column for table in tables for column in (*table.keep, *table.drop)}
+    return tuple(column for column in columns if tables and column not in spoken)
