@@ -19,6 +19,7 @@ from catalog.territory import Territories
 from catalog.vocabulary import LICENCES
 from policies.decide import granted_editions
 from policies.document import line_of, suggest
+from policies.editions import unspoken
 from policies.errors import DatalabError, LakeError, UsageError
 from policies.expect import broken
 from policies.model import RAW
@@ -79,6 +80,7 @@ def check(lab: Lab, slugs: Sequence[str]) -> Iterator[Report]:
                 *(f"has the title of {other}" for other in twins),
                 *poor,
                 *_of_descriptor(dataset, policy, served=slug in shown),
+                *(_unspoken(lab, slug, policy) if policy is not None else ()),
                 *(_of_tables(shown[slug], policy) if slug in shown and policy is not None else ()),
                 *(message for message in map(str, left_out) if f"/{slug}.yaml" in message or f"/{slug}/" in message),
             ),
@@ -112,9 +114,10 @@ def _errors(lab: Lab, slug: str, dataset: Dataset, policy: Policy | None) -> Ite
                 yield f"policies/{slug}.yaml: edition {edition!r} keeps columns of {name!r}; {hint}"
             elif name in served:
                 there = {column.name for column in served[name].columns}
-                for column in sorted(set(table.keep) - there):
-                    hint = suggest(column, sorted(there))
-                    yield f"policies/{slug}.yaml: edition {edition!r} keeps {name}.{column}, which is not there; {hint}"
+                for verb, columns in (("keeps", table.keep), ("drops", table.drop)):
+                    for column in sorted(set(columns) - there):
+                        said = f"{verb} {name}.{column}, which is not there; {suggest(column, sorted(there))}"
+                        yield f"policies/{slug}.yaml: edition {edition!r} {said}"
 
 
 def _broken_expectations(lab: Lab, slug: str, policy: Policy) -> Iterator[str]:
@@ -156,14 +159,28 @@ def _of_descriptor(dataset: Dataset, policy: Policy | None, *, served: bool) -> 
 def _of_tables(entry: Entry, policy: Policy) -> Iterator[str]:
     for name, (resource, served) in entry.resources.items():
         there = [one.name for one in served.columns if one.type != "GEOMETRY" and not one.name.endswith("_marker")]
-        untold = [one for one in there if one not in resource.columns or resource.columns[one].title is None]
+        told = {one: resource.columns.get(policy.editions[entry.edition][name].sources.get(one, one)) for one in there}
+        untold = [one for one, column in told.items() if column is None or column.title is None]
         if untold:
             yield f"{name}: no title for {_some(untold)}"
         if entry.dataset.sensitivity == "personal":
             table = policy.editions[entry.edition][name]
-            plain = set(table.keep) - set(table.pseudonymise) - set(table.generalise)
+            plain = table.left_as_they_are
             if plain:
                 yield f"{name}: `sensitivity: personal`, and everyone gets as they are: {_some(sorted(plain))}"
+
+
+def _unspoken(lab: Lab, slug: str, policy: Policy) -> Iterator[str]:
+    """What the served raw table has that no edition keeps or drops: it may have come with a refresh."""
+    try:
+        current = lab.lake.current(slug, RAW)
+    except LakeError:
+        return  # it is told among the errors
+    for name, served in ({} if current is None else current.resources).items():
+        tables = [made[name] for made in policy.editions.values() if name in made]
+        silent = unspoken(tables, [column.name for column in served.columns])
+        if silent:
+            yield f"policies/{slug}.yaml: {name}: no edition keeps or drops {_some(silent)}"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from catalog.entries import EVERYONE, entries
 from catalog.lab import Lab
 from catalog.mqa import TOTAL, is_public, score
 from catalog.settings import CatalogSettings
+from ingest.run import ingest
 from policies.errors import UsageError
 
 OPEN = URIRef("https://data.exemple.fr/datasets/subventions#open")
@@ -208,3 +209,16 @@ def test_an_unknown_dataset_is_named_with_those_there_are_and_a_misnamed_one_wit
     (open_lab.root / "datasets" / "stations.yml").write_text("title: {fr: x}\n")
     (error,) = report(open_lab, "stations").errors
     assert error.endswith("stations.yml: is not read; rename it to stations.yaml")
+
+
+def test_a_column_that_no_edition_speaks_of_deserves_a_look_and_one_that_is_not_there_is_wrong(folder):
+    folder.table("jeu", "a;b;c;d\n1;2;3;4\n")
+    tables = {"open": {"t": {"keep": ["a"], "drop": ["c"], "rename": {"a": "x"}}}, "partner": {"t": {"keep": ["a"]}}}
+    folder.grant("jeu", tables)
+    list(ingest(folder.lab, "jeu", lambda _: None))
+    assert "policies/jeu.yaml: t: no edition keeps or drops b, d" in report(folder.lab, "jeu").warnings
+    folder.grant("jeu", {**tables, "partner": {"t": {"keep": ["a"], "drop": ["b", "d", "dd"]}}})
+    made = report(folder.lab, "jeu")
+    assert not [one for one in made.warnings if "keeps or drops" in one]
+    said = "policies/jeu.yaml: edition 'partner' drops t.dd, which is not there; did you mean 'd'?"
+    assert said in made.errors
