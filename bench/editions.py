@@ -79,9 +79,8 @@ def main(rows: int) -> None:
                 plain.append(_seconds(copy))
                 whole.append(_seconds(edition))
             ratio = median(whole) / median(plain)
-            print(
-                f"each person {times:>2} times: copy {median(plain):.2f} s, edition {median(whole):.2f} s, ratio {ratio:.1f}"
-            )
+            figures = f"copy {median(plain):.2f} s, edition {median(whole):.2f} s, ratio {ratio:.1f}"
+            print(f"each person {times:>2} times: {figures}")
 
 
 def _seconds(work: Callable[[], None]) -> float:
