@@ -1,4 +1,4 @@
-"""The command `datalab disclosure`, and how it looks: a table for a person, a dict a line for a program."""
+"""The command `datalab disclosure`, and how it looks: some lines for a person, a dict a line for a program."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table as Sheet
+from rich.text import Text
 
 from catalog.disclosure import disclosure
+from policies.wording import count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from catalog.disclosure import Disclosure
     from catalog.lab import Lab
 
@@ -39,36 +37,34 @@ def disclosure_command(
     lab: Lab = ctx.obj()
     columns = tuple(dict.fromkeys(one.strip() for one in over.split(",") if one.strip()))
     found = list(disclosure(lab, dataset, columns))
-    if as_json:
-        for one in found:
-            typer.echo(json.dumps(disclosure_dict(one), ensure_ascii=False))
-    else:
-        Console().print(disclosure_table(found) if found else f"{dataset}: no edition is served")
-
-
-def disclosure_table(found: Sequence[Disclosure]) -> Sheet:
-    """One line a table: rows, k, l, rows that are alone, the risk at worst and on average, and what is suppressed."""
-    sheet = Sheet(box=SIMPLE_HEAD, pad_edge=False)
-    sheet.add_column("edition")
-    sheet.add_column("resource")
-    for heading in ("rows", "k", "l", "unique", "at worst", "expected", "suppressed"):
-        sheet.add_column(heading, justify="right", no_wrap=True)
-    sheet.add_column("over", overflow="fold")
     for one in found:
-        classes = one.classes
-        told = ["", "", "", "", ""]
-        if classes is not None:
-            worst = None if classes.smallest is None else 1 / classes.smallest
-            told = [
-                _count(classes.smallest),
-                _count(classes.least_diverse),
-                f"{_count(classes.uniques)} ({_share(classes.unique_share)})",
-                _share(worst),
-                _share(classes.expected),
-            ]
-        hidden = _count(one.suppressed) if one.cells is None else f"{_count(one.cells)} cells"
-        sheet.add_row(one.edition, one.resource, _count(one.rows), *told, hidden, one.note or ", ".join(one.over))
-    return sheet
+        if as_json:
+            typer.echo(json.dumps(disclosure_dict(one), ensure_ascii=False))
+        else:
+            Console().print(disclosure_text(one), soft_wrap=True)
+    if not found and not as_json:
+        typer.echo(f"{dataset}: no edition is served")
+
+
+def disclosure_text(one: Disclosure) -> Text:
+    """Two or three lines: the table and its columns, its classes and the risk, and what was suppressed."""
+    classes = one.classes
+    lines = [Text(f"{one.edition}.{one.resource}  {count_of(one.rows, 'row')}", style="bold")]
+    if classes is None or classes.smallest is None:
+        lines.append(Text(f"  {one.note or 'no row, so no class'}"))
+    else:
+        diverse = "" if classes.least_diverse is None else f", l={classes.least_diverse} of {one.of}"
+        lines.append(Text(f"  k={classes.smallest}{diverse} over {', '.join(one.over)}"))
+        alone = f"{count_of(classes.uniques, 'row')} alone ({classes.unique_share:.1%})"
+        found = f"found again: {1 / classes.smallest:.1%} at worst, {classes.expected:.1%} expected"
+        lines.append(Text(f"  {count_of(classes.classes, 'class', 'classes')}, {alone}; {found}"))
+    hidden = [
+        *([] if one.suppressed is None else [count_of(one.suppressed, "row")]),
+        *([] if one.cells is None else [count_of(one.cells, "cell")]),
+    ]
+    if hidden:
+        lines.append(Text(f"  suppressed: {', '.join(hidden)}"))
+    return Text("\n").join(lines)
 
 
 def disclosure_dict(one: Disclosure) -> dict[str, Any]:
@@ -90,11 +86,3 @@ def disclosure_dict(one: Disclosure) -> dict[str, Any]:
         "cells": one.cells,
         "note": one.note,
     }
-
-
-def _count(number: int | None) -> str:
-    return "" if number is None else f"{number:,}".replace(",", " ")
-
-
-def _share(share: float | None) -> str:
-    return "" if share is None else f"{share:.1%}"
