@@ -31,6 +31,7 @@ _MODULES = (
     "catalog.checkcli",
     "catalog.disclosurecli",
     "catalog.policycli",
+    "catalog.requestcli",
     "catalog.auditcli",
     "sandbox.cli",
     "sandbox.gatewaycli",
