@@ -159,8 +159,7 @@ def _of_descriptor(dataset: Dataset, policy: Policy | None, *, served: bool) -> 
 def _of_tables(entry: Entry, policy: Policy) -> Iterator[str]:
     for name, (resource, served) in entry.resources.items():
         there = [one.name for one in served.columns if one.type != "GEOMETRY" and not one.name.endswith("_marker")]
-        told = {one: resource.columns.get(policy.editions[entry.edition][name].sources.get(one, one)) for one in there}
-        untold = [one for one, column in told.items() if column is None or column.title is None]
+        untold = [one for one in there if one not in resource.columns or resource.columns[one].title is None]
         if untold:
             yield f"{name}: no title for {_some(untold)}"
         if entry.dataset.sensitivity == "personal":

@@ -15,12 +15,13 @@ from catalog.territory import Territories
 from policies.errors import DatalabError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from catalog.lab import Granted, Lab
     from catalog.lake import Current, Served, Stamp
     from catalog.model import Dataset, Resource
     from catalog.territory import Place
+    from policies.editions import EditionTable
 
 EVERYONE = frozenset({"everyone"})
 """The principals of somebody who has not said who they are."""
@@ -28,7 +29,10 @@ EVERYONE = frozenset({"everyone"})
 
 @dataclass(frozen=True)
 class Entry:
-    """One edition of one dataset: its descriptor, where the data lie, and the snapshots it serves."""
+    """One edition of one dataset: its descriptor, where the data lie, and the snapshots it serves.
+
+    The descriptor's columns have the names that the edition gives them.
+    """
 
     slug: str
     dataset: Dataset
@@ -68,10 +72,10 @@ def entries(
 
 @dataclass(frozen=True)
 class _Read:
-    """One dataset as it was read: what is granted of it, and what is wrong with it."""
+    """One dataset as it was read: its descriptor by edition, what is granted of it, and what is wrong with it."""
 
     stamp: tuple[Stamp | None, ...]
-    dataset: Dataset | None
+    datasets: dict[str, Dataset]
     granted: tuple[Granted, ...]
     wrong: tuple[DatalabError, ...]
 
@@ -124,11 +128,17 @@ class Readings:
         try:
             dataset = self._lab.dataset(slug)
         except DatalabError as error:
-            return _Read(stamp, None, (), (error,))
+            return _Read(stamp, {}, (), (error,))
         granted = self._lab.granted(
             self._principals, purpose=self._purpose, on=self.day, slugs=(slug,), left_out=wrong.append
         )
-        return _Read(stamp, dataset, granted, tuple(wrong))
+        try:
+            policy = self._lab.policy(slug) if granted else None
+        except DatalabError as error:  # it was whole a moment ago
+            return _Read(stamp, {}, (), (*wrong, error))
+        editions = {} if policy is None else policy.editions
+        datasets = {one.edition: _renamed(dataset, editions.get(one.edition, {})) for one in granted}
+        return _Read(stamp, datasets, granted, tuple(wrong))
 
     def _place(self, changed: set[str], gone: set[str]) -> None:
         """Make the entries of what has changed; of all, where that are the contours by which others are placed."""
@@ -144,11 +154,22 @@ class Readings:
 
 def _placed(slug: str, read: _Read, territories: Territories) -> tuple[tuple[Entry, ...], tuple[DatalabError, ...]]:
     """The dataset's entries, or why there are none."""
-    if read.dataset is None or not read.granted:
+    if not read.granted:
         return (), ()
     try:
-        place = territories.place(read.dataset.spatial)
+        place = territories.place(read.datasets[read.granted[0].edition].spatial)
     except DatalabError as error:
         return (), (error,)
-    made = (Entry(slug, read.dataset, one.edition, one.current, place) for one in read.granted)
+    made = (Entry(slug, read.datasets[one.edition], one.edition, one.current, place) for one in read.granted)
     return tuple(entry for entry in made if entry.resources), ()
+
+
+def _renamed(dataset: Dataset, tables: Mapping[str, EditionTable]) -> Dataset:
+    """The descriptor with columns by the names that an edition gives them."""
+    renamed = {}
+    for name, table in tables.items():
+        if table.rename and name in dataset.resources:
+            resource = dataset.resources[name]
+            columns = {table.published(column): told for column, told in resource.columns.items()}
+            renamed[name] = resource.model_copy(update={"columns": columns})
+    return dataset.model_copy(update={"resources": {**dataset.resources, **renamed}}) if renamed else dataset

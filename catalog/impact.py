@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from catalog.lab import Lab
     from catalog.lake import ServedColumn
     from catalog.saved import Saved
+    from policies.editions import EditionTable
 
 Columns = tuple["ServedColumn", ...]
 _ASKS = re.compile(
@@ -69,10 +70,12 @@ def broken(lab: Lab, slug: str, resource: str, before: Columns, after: Columns) 
 def _editions(lab: Lab, slug: str, resource: str, gone: Sequence[str]) -> Iterator[Broken]:
     policy = lab.policy(slug)
     for edition, tables in ({} if policy is None else policy.editions).items():
-        kept = [column for column in gone if resource in tables and column in tables[resource].keep]
-        if kept:
-            why = f"edition {edition!r} keeps {', '.join(kept)}, which would be gone"
-            yield Broken(file=f"policies/{slug}.yaml", place="", why=why)
+        for verb in ("keep", "drop"):
+            named = getattr(tables[resource], verb) if resource in tables else ()
+            lost = [column for column in gone if column in named]
+            if lost:
+                why = f"edition {edition!r} {verb}s {', '.join(lost)}, which would be gone"
+                yield Broken(file=f"policies/{slug}.yaml", place="", why=why)
 
 
 def _tables(lab: Lab, changed: Mapping[tuple[str, str], Columns]) -> duckdb.DuckDBPyConnection:
@@ -90,7 +93,10 @@ def _tables(lab: Lab, changed: Mapping[tuple[str, str], Columns]) -> duckdb.Duck
             except DatalabError:
                 continue
             for resource, served in ({} if current is None else current.resources).items():
-                columns = _changed(served.columns, changed.get((slug, resource)), raw=edition == RAW)
+                columns = served.columns
+                if (slug, resource) in changed:
+                    after = changed[slug, resource]
+                    columns = after if edition == RAW else _left(columns, after, _table(lab, slug, edition, resource))
                 if edition == RAW:
                     only = Current(resources={resource: served.model_copy(update={"columns": columns})})
                     raw.append(Granted(slug, edition, lab.lake.edition_path(slug, edition), only))
@@ -103,13 +109,24 @@ def _tables(lab: Lab, changed: Mapping[tuple[str, str], Columns]) -> duckdb.Duck
     return con
 
 
-def _changed(columns: Columns, after: Columns | None, *, raw: bool) -> Columns:
-    if after is None:
-        return columns
-    if raw:
-        return after
-    types = {column.name: column for column in after}
-    return tuple(types[column.name] for column in columns if column.name in types)
+def _table(lab: Lab, slug: str, edition: str, resource: str) -> EditionTable | None:
+    try:
+        policy = lab.policy(slug)
+    except DatalabError:
+        return None
+    return None if policy is None else policy.editions.get(edition, {}).get(resource)
+
+
+def _left(columns: Columns, after: Columns, table: EditionTable | None) -> Columns:
+    """What an edition has left of its columns: with the new types, but for those that it makes of other values."""
+    types, sources = {column.name: column.type for column in after}, {} if table is None else table.sources
+    altered = frozenset[str]() if table is None else table.altered
+    left = []
+    for column in columns:
+        source = sources.get(column.name, column.name)
+        if source in types:
+            left.append(column if source in altered else column.model_copy(update={"type": types[source]}))
+    return tuple(left)
 
 
 def _create(con: duckdb.DuckDBPyConnection, schema: str, resource: str, columns: Columns) -> None:

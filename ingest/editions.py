@@ -129,7 +129,7 @@ def _planned(lake: Lake, raw: Raw, edition: str, table: EditionTable, workshop: 
     place = partial(_place, workshop.path, raw, edition)
     zones = zones_of(lake, table, workshop.zones, place)
     secret = Secret(key=workshop.key(), scope=scope_of(table, raw.dataset, edition)) if table.pseudonymise else None
-    declared = {name: repr(workshop.zones[name]) for name in zones}
+    declared = {name: str(workshop.zones[name]) for name in zones}
     made = made_with(table, b"" if secret is None else secret.key, declared)
     contents = {name: zone.content for name, zone in zones.items()}
     source = Source(

@@ -26,6 +26,10 @@ class ZoneTable(Model):
     commune: str
     code: str
 
+    def __str__(self) -> str:
+        """`intercommunalites.membres: insee, siren`."""
+        return f"{self.table}: {self.commune}, {self.code}"
+
 
 class PolicySettings(Model):
     """Users and their groups, until JupyterHub answers for them; and the tables that zones of communes are taken of."""

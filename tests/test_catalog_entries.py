@@ -7,6 +7,7 @@ from fixtures_portal import COMMUNES, SUBVENTIONS, commit, policy, write
 
 from catalog.entries import EVERYONE, Readings, entries
 from catalog.web.state import FEW, Shelf
+from ingest.run import ingest
 
 
 def slugs(shown):
@@ -93,3 +94,13 @@ def test_a_large_lab_is_looked_at_in_the_background_and_what_is_shown_is_still_t
     assert len(shelf.lately().entries) == FEW + 1
     for strange in ("nulle_part", "..", "a/b", "a\0b", "é" * 300):
         assert shelf.of(strange)[1] == ()
+
+
+def test_a_renamed_column_is_told_of_by_its_name_in_the_edition(folder):
+    folder.table("jeu", "nom;an\na;1\n", columns={"an": {"title": {"fr": "Année"}}})
+    folder.grant("jeu", {"open": {"t": {"keep": ["an"], "rename": {"an": "annee"}}}})
+    list(ingest(folder.lab, "jeu", lambda _: None))
+    ((resource, served),) = entries(folder.lab, EVERYONE)[0].resources.values()
+    assert [column.name for column in served.columns] == ["annee"]
+    assert resource.columns["annee"].title == {"fr": "Année"}
+    assert "an" in folder.lab.dataset("jeu").resources["t"].columns

@@ -107,3 +107,12 @@ def test_review_and_accept_name_what_would_break(held, datalab):
     for ran in (datalab("review"), datalab("accept", "jeu.t", "--why", "v2")):
         assert ran.code == 0
         assert 'accepting jeu.t breaks:\n  queries/noms.sql: Binder Error: Referenced column "nom" not found' in ran.err
+
+
+def test_an_edition_that_renames_or_drops_is_known_by_the_names_of_the_source(held):
+    table = {"keep": ["code", "valeur"], "drop": ["nom"], "rename": {"valeur": "montant"}}
+    held.grant("jeu", {"open": {"t": table}})
+    list(ingest(held.lab, "jeu", lambda _: None))
+    held.write("queries/montants.sql", 'SELECT sum(montant) FROM "jeu@open".t')
+    assert found(held) == {"policies/jeu.yaml, ": "edition 'open' drops nom, which would be gone"}
+    assert "montant" in found(held, after=("code", "nom"))["queries/montants.sql, "]

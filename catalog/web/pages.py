@@ -211,10 +211,9 @@ def _table_view(
     uses: Mapping[str, tuple[str, ...]],
 ) -> TableView:
     resource, served = entry.resources[name]
-    sources = {} if kept is None else kept.sources
     columns = tuple(
-        _column_view(column, resource.columns.get(sources.get(column.name, column.name)), changed, facts, lang)
-        for column, changed in ((one, altered(one.name, kept, lang)) for one in served.columns)
+        _column_view(column, resource.columns.get(column.name), altered(column.name, kept, lang), facts, lang)
+        for column in served.columns
     )
     return TableView(
         name=name,
