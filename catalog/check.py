@@ -19,8 +19,9 @@ from catalog.territory import Territories
 from catalog.vocabulary import LICENCES
 from policies.decide import granted_editions
 from policies.document import line_of, suggest
-from policies.editions import unspoken
-from policies.errors import DatalabError, LakeError, UsageError
+from policies.editions import Source, edition_sql, quoted, unspoken
+from policies.editions.generalisation import ZONES
+from policies.errors import DatalabError, DocumentError, LakeError, UsageError
 from policies.expect import broken
 from policies.model import RAW
 
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from catalog.lab import Lab
+    from catalog.lake import Served
     from catalog.model import Dataset
+    from policies.editions import EditionTable
     from policies.model import Policy
 
 _NAMED = 6
@@ -113,11 +116,30 @@ def _errors(lab: Lab, slug: str, dataset: Dataset, policy: Policy | None) -> Ite
                 hint = suggest(name, list(dataset.resources))
                 yield f"policies/{slug}.yaml: edition {edition!r} keeps columns of {name!r}; {hint}"
             elif name in served:
-                there = {column.name for column in served[name].columns}
-                for verb, columns in (("keeps", table.keep), ("drops", table.drop)):
-                    for column in sorted(set(columns) - there):
-                        said = f"{verb} {name}.{column}, which is not there; {suggest(column, sorted(there))}"
-                        yield f"policies/{slug}.yaml: edition {edition!r} {said}"
+                yield from _unbuildable(lab, slug, edition, name, table, served[name])
+
+
+def _unbuildable(lab: Lab, slug: str, edition: str, name: str, table: EditionTable, served: Served) -> Iterator[str]:
+    """What the raw table as it is served has not, or has of a type that the edition cannot make of it what it says."""
+    path, columns = lab.root / "policies" / f"{slug}.yaml", {column.name: column.type for column in served.columns}
+
+    def place(*keys: str | int) -> str:
+        return f"policies/{slug}.yaml:{line_of(path, 'editions', edition, name, *keys)}: edition {edition!r}"
+
+    missing = False
+    for key, named in (("keep", table.keep), ("drop", table.drop)):
+        for at, column in enumerate(named):
+            if column not in columns:
+                missing = True
+                hint = suggest(column, sorted(columns))
+                yield f"{place(key, at)} {key}s {name}.{column}, which is not there; {hint}"
+    if not missing:
+        try:
+            edition_sql(
+                table, Source(item=quoted(name), columns=columns, place=place, zones=dict.fromkeys(ZONES, name))
+            )
+        except DocumentError as error:
+            yield str(error)
 
 
 def _broken_expectations(lab: Lab, slug: str, policy: Policy) -> Iterator[str]:

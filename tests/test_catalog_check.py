@@ -160,7 +160,7 @@ def test_a_policy_that_keeps_what_is_not_there_is_wrong_before_the_next_ingest(o
     path.write_text(path.read_text().replace("jour", "jours"))
     errors = report(open_lab, "subventions").errors
     assert errors == (
-        "policies/subventions.yaml: edition 'open' keeps versements.jours, which is not there; did you mean 'jour'?",
+        "policies/subventions.yaml:5: edition 'open' keeps versements.jours, which is not there; did you mean 'jour'?",
     )
     path.write_text(path.read_text().replace("versements:", "versement:"))
     (error,) = report(open_lab, "subventions").errors
@@ -220,5 +220,8 @@ def test_a_column_that_no_edition_speaks_of_deserves_a_look_and_one_that_is_not_
     folder.grant("jeu", {**tables, "partner": {"t": {"keep": ["a"], "drop": ["b", "d", "dd"]}}})
     made = report(folder.lab, "jeu")
     assert not [one for one in made.warnings if "keeps or drops" in one]
-    said = "policies/jeu.yaml: edition 'partner' drops t.dd, which is not there; did you mean 'd'?"
+    said = "policies/jeu.yaml:18: edition 'partner' drops t.dd, which is not there; did you mean 'd'?"
     assert said in made.errors
+    folder.grant("jeu", {"open": {"t": {"keep": ["a", "b"], "generalise": {"a": {"width": 5}, "b": "month"}}}})
+    (said,) = report(folder.lab, "jeu").errors
+    assert said == "policies/jeu.yaml:11: edition 'open': column 'b' is BIGINT; only dates have a month"

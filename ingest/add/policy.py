@@ -22,10 +22,11 @@ def policy_text(owner: str, tables: Mapping[str, Seen], *, granted: bool) -> str
     lines = [f"owner: {flow(owner)}", "editions:", "  open:"]
     for name, seen in tables.items():
         kept = [column.name for column in seen.columns if column.type not in PERSONAL]
-        left = [f"{column.name} ({column.type})" for column in seen.columns if column.type in PERSONAL]
+        left = {column.name: column.type for column in seen.columns if column.type in PERSONAL}
         if left:
-            lines.append(f"    # left out, as personal: {', '.join(left)}")
-        lines.append(f"    {name}: {{keep: {flow(kept)}}}")
+            lines.append(f"    # left out, as personal: {', '.join(f'{one} ({kind})' for one, kind in left.items())}")
+        dropped = f", drop: {flow(list(left))}" if left else ""
+        lines.append(f"    {name}: {{keep: {flow(kept)}{dropped}}}")
     if granted:
         lines += ["grants:", f"  - {_GRANT}"]
     else:
