@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import psutil
@@ -208,6 +209,42 @@ def test_a_token_ends_with_its_revocation_and_with_its_user(tmp_path):
         assert own.sql("SELECT 1", "bob").status_code == 200
 
 
+def test_a_user_who_is_gone_from_the_settings_is_nobody_at_once(tmp_path):
+    with served(with_bounds(tmp_path / "lab", 'memory = "512MiB"')) as own:
+        assert len(ids(own.sql("SELECT id FROM irve.bornes", "ada", purpose="mobility"))) == 3
+        settings = own.lab.root / "datalab.toml"
+        settings.write_text(settings.read_text().replace('ada = ["partners"]', "ada = []"))
+        assert len(ids(own.sql("SELECT id FROM irve.bornes", "ada", purpose="mobility"))) == 2
+        settings.write_text(settings.read_text().replace("ada = []", ""))
+        refused(own.sql("SELECT 1", "ada"), 401)
+        settings.write_text("[policies")
+        assert refused(own.sql("SELECT 1", "ada"), 503) == "the lab cannot answer now; its log says why"
+
+
+def test_what_does_not_fit_into_memory_goes_to_disk_and_no_further_than_its_bound(tmp_path):
+    spilling = "SELECT count(*) AS n FROM (FROM range(8000000) t(a) ORDER BY hash(a), a OFFSET 1)"
+    with served(with_bounds(tmp_path / "lab", 'memory = "256MiB"\ndisk = "2GiB"')) as own:
+        assert own.sql(spilling).json() == [{"n": 7999999}]
+    with served(with_bounds(tmp_path / "other", 'memory = "256MiB"\ndisk = "1MiB"')) as own:
+        said = refused(own.sql(spilling), 400)
+        assert "memory" in said
+        assert "/home" not in said
+
+
+def test_more_queries_of_one_principal_than_may_wait_are_told_to_come_back_and_others_are_answered(tmp_path):
+    bounds = 'memory = "512MiB"\nengines = 2\nshare = 1\nqueue = 1\nseconds = 4'
+    with served(with_bounds(tmp_path / "lab", bounds)) as own, ThreadPoolExecutor(4) as threads:
+        own.token("ada")
+        long = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE hash(a, b) = 7"
+        asked = [threads.submit(own.sql, long, "ada") for _ in range(4)]
+        assert own.sql("SELECT 1 AS a", "bob").json() == [{"a": 1}]
+        answers = [one.result() for one in asked]
+        busy = [answer for answer in answers if answer.status_code == 429]
+        assert len(busy) >= 2
+        assert {answer.headers["retry-after"] for answer in busy} == {"5"}
+        assert {answer.status_code for answer in answers} == {429, 504}
+
+
 def test_what_runs_too_long_is_killed_at_the_deadline_and_the_next_query_is_answered(tmp_path):
     with served(with_bounds(tmp_path / "lab", 'memory = "512MiB"\nseconds = 2')) as own:
         before = engines()
@@ -230,7 +267,7 @@ def test_an_answer_that_is_too_long_is_cut_off_so_that_its_reader_sees_it(tmp_pa
         with pytest.raises(httpx.RemoteProtocolError):
             own.sql("SELECT repeat('x', 1000) AS a FROM range(20000)")
         event = own.audit()[-1]
-        assert (event["what"], event["reason"]) == ("deny", "refused")
+        assert (event["what"], event["reason"]) == ("answer", "refused")
         assert len(own.sql("SELECT 1 AS a FROM range(1000)").json()) == 1000
 
 

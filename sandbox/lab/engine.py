@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -85,7 +86,10 @@ def engine() -> duckdb.DuckDBPyConnection:
     memory = int(os.environ.get("DATALAB_MEMORY_BYTES", "2147483648"))
     connection.execute(f"SET memory_limit = '{memory * 6 // 10}B'")
     connection.execute(f"SET threads = {int(os.environ.get('DATALAB_THREADS', '1'))}")
-    connection.execute(f"SET temp_directory = {literal(str(Path.home() / '.cache' / 'duckdb'))}")
+    spill = Path.home() / ".cache" / "duckdb"
+    with contextlib.suppress(OSError):  # a full home: what fits into memory is still answered
+        spill.mkdir(parents=True, exist_ok=True)  # the engine itself makes no folders above
+    connection.execute(f"SET temp_directory = {literal(str(spill))}")
     connection.execute("SET autoinstall_known_extensions = false")
     return connection
 

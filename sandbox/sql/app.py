@@ -97,8 +97,7 @@ class _Gateway:
         try:
             for token in (await run_sync(self.tokens.all))[-8:]:
                 with contextlib.suppress(DatalabError):
-                    principals = self.lab.principals(f"user:{token.user}")
-                    readers.add(Reader(f"user:{token.user}", principals, token.purpose))
+                    readers.add(Reader(f"user:{token.user}", self.tokens.principals(token), token.purpose))
             for reader in readers:
                 await self.pool.warm(reader, await run_sync(self.access.view, reader))
         except DatalabError as error:
@@ -115,11 +114,11 @@ class _Gateway:
     async def sql(self, request: Request) -> Response:
         """Answer one SELECT, piece by piece."""
         # The token first: a stranger's body is not read
-        reader = await run_sync(asked.reader_of, self.lab, self.tokens, request, None)
+        reader = await run_sync(asked.reader_of, self.tokens, request, None)
         if reader.who == "everyone":
             raise ProblemError(401, "SQL needs a token: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
         told = await asked.asked(request, self.settings.body)
-        reader = await run_sync(asked.reader_of, self.lab, self.tokens, request, told.purpose)
+        reader = await run_sync(asked.reader_of, self.tokens, request, told.purpose)
         return _Streamed(self.service, reader, told.question, _origin(request))
 
     async def datasets(self, request: Request) -> Response:
@@ -148,7 +147,7 @@ class _Gateway:
 
     async def _reader(self, request: Request) -> Reader:
         purpose = request.query_params.get("purpose")
-        return await run_sync(asked.reader_of, self.lab, self.tokens, request, purpose)
+        return await run_sync(asked.reader_of, self.tokens, request, purpose)
 
     async def _table(self, request: Request, reader: Reader) -> Table:
         """What an address names; looked up among what is granted now, it never becomes a path."""

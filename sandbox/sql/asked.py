@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from catalog.answers import Form
-    from catalog.lab import Lab
     from sandbox.sql.tokens import Tokens
 
 MEDIA_TYPES: Mapping[Form, str] = {
@@ -33,6 +33,7 @@ _SQL_TYPES = {"application/sql", "text/plain"}
 _PURPOSE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _ACCEPT_LIMIT = 1000
 _PARAMETERS = 1000
+_BODY_SECONDS = 30
 
 
 @dataclass
@@ -52,7 +53,7 @@ class Asked:
     purpose: str | None
 
 
-def reader_of(lab: Lab, tokens: Tokens, request: Request, purpose: str | None) -> Reader:
+def reader_of(tokens: Tokens, request: Request, purpose: str | None) -> Reader:
     """Whoever the request's token names, or everyone when it has none. Raises ProblemError 401, 403 or 400.
 
     A token stands in `Authorization: Bearer …`, or as the password of Basic, which is what spreadsheets can do.
@@ -66,7 +67,7 @@ def reader_of(lab: Lab, tokens: Tokens, request: Request, purpose: str | None) -
     if token is None:
         raise _unknown()
     try:
-        principals = lab.principals(f"user:{token.user}")
+        principals = tokens.principals(token)
     except UsageError:  # the user is gone, so their tokens say nothing
         raise _unknown() from None
     if token.purpose is not None and purpose not in {None, token.purpose}:
@@ -143,10 +144,15 @@ def _unknown() -> ProblemError:
 
 async def _body(request: Request, limit: int) -> bytes:
     pieces = bytearray()
-    async for piece in request.stream():
-        pieces += piece
-        if len(pieces) > limit:
-            raise ProblemError(413, f"a request has {limit} bytes at most", {"Connection": "close"})
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            async for piece in request.stream():
+                pieces += piece
+                if len(pieces) > limit:
+                    raise ProblemError(413, f"a request has {limit} bytes at most", {"Connection": "close"})
+    except TimeoutError:
+        said = f"the request did not come within {_BODY_SECONDS} seconds"
+        raise ProblemError(408, said, {"Connection": "close"}) from None
     return bytes(pieces)
 
 

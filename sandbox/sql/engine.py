@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _HEAD = struct.Struct("!cI")
 _LONGEST = 16 * 1024**2
+_SCRATCH = "scratch"
 _SAID = 4000
 _PIDS = 128
 _TMP = 16 * 1024**2
@@ -68,12 +69,9 @@ class Question:
 class Engine:
     """An engine that answers one question at a time."""
 
-    def __init__(
-        self, jailed: Jailed, scratch: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        """Made by `started`."""
-        self._jailed = jailed
-        self._scratch = scratch
+    def __init__(self, jail: Jail, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """`jail` has been started, and the streams are on its channel."""
+        self._jail = jail
         self._reader = reader
         self._writer = writer
         self.fit = False
@@ -85,8 +83,7 @@ class Engine:
             async with asyncio.timeout(_START_SECONDS):
                 kind, _ = await self._frame()
         except (EngineLostError, TimeoutError):
-            said = "" if self._jailed.bwrap.stderr is None else await asyncio.to_thread(self._said)
-            raise SandboxError(f"the engine did not start: {said}") from None
+            raise SandboxError(f"the engine did not start: {await asyncio.to_thread(self._jail.said)}") from None
         self.fit = kind == b"R"
 
     async def ask(self, question: Question, granted: View) -> tuple[Opened, ...]:
@@ -147,28 +144,17 @@ class Engine:
     @property
     def out_of_memory(self) -> bool:
         """Whether the kernel has killed it for using more memory than allowed."""
-        return self._jailed.out_of_memory
-
-    def end(self) -> None:
-        """Kill it and take away what it left; blocks until it is gone."""
-        self.fit = False
-        with self._jailed:
-            pass
-        shutil.rmtree(self._scratch, ignore_errors=True)
-
-    def hang_up(self) -> None:
-        """Close our end of the channel; in the loop's thread."""
-        self._writer.close()
+        return self._jail.jailed.out_of_memory
 
     def kill(self) -> None:
-        """Kill it, and do not wait."""
-        self._jailed.kill()
+        """Kill it, and do not wait: `end` has still to be called."""
+        self.fit = False
+        self._writer.close()
+        self._jail.jailed.kill()
 
-    def _said(self) -> str:
-        self._jailed.kill()
-        self._jailed.bwrap.wait()
-        said = self._jailed.bwrap.stderr.read(4096) if self._jailed.bwrap.stderr is not None else b""
-        return said.decode(errors="replace").strip().rpartition("\n")[2]
+    def end(self) -> None:
+        """Take away what it left; blocks until it is gone."""
+        self._jail.end()
 
     async def _send(self, kind: bytes, content: bytes) -> None:
         try:
@@ -187,14 +173,41 @@ class Engine:
             raise EngineLostError from None
 
 
-def started(lab: Lab, view: View, settings: GatewaySettings) -> tuple[Jailed, Path, socket.socket]:
-    """Start the engine of a view: the jail, the folder that it spills to, and our end of the channel.
+@dataclass(frozen=True)
+class Jail:
+    """The process of an engine, the folder that it spills to, and our end of its channel."""
 
-    It ends with the thread that calls this. Raises SandboxError where no jail can be made.
-    """
+    jailed: Jailed
+    scratch: Path
+    channel: socket.socket
+
+    def end(self) -> None:
+        """Kill it and take away what it left; blocks until it is gone."""
+        self.channel.close()
+        with self.jailed:
+            pass
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def said(self) -> str:
+        """Kill it; returns the last line of what it said."""
+        self.jailed.kill()
+        self.jailed.bwrap.wait()
+        said = b"" if self.jailed.bwrap.stderr is None else self.jailed.bwrap.stderr.read(_SAID)
+        return said.decode(errors="replace").strip().rpartition("\n")[2]
+
+
+def sweep(lab: Lab) -> None:
+    """Take away the folders of engines whose gateway was killed before it could do it."""
+    for folder in (lab.var / _SCRATCH).glob("*-*"):
+        if not Path("/proc", folder.name.partition("-")[0]).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def started(lab: Lab, view: View, settings: GatewaySettings) -> Jail:
+    """Start the engine of a view. It ends with the thread that calls this. Raises SandboxError where it cannot."""
     sandbox = lab.section("sandbox", SandboxSettings)
     uid = sandbox.first_uid - 1 if os.geteuid() == 0 else None  # nobody's home has it
-    scratch = lab.var / "scratch" / uuid.uuid4().hex
+    scratch = lab.var / _SCRATCH / f"{os.getpid()}-{uuid.uuid4().hex}"
     scratch.mkdir(mode=0o700, parents=True)
     if uid is not None:
         os.chown(scratch, uid, uid)
@@ -208,7 +221,7 @@ def started(lab: Lab, view: View, settings: GatewaySettings) -> tuple[Jailed, Pa
         ours.close()
         shutil.rmtree(scratch, ignore_errors=True)
         raise
-    return jailed, scratch, ours
+    return Jail(jailed, scratch, ours)
 
 
 def engine_profile(

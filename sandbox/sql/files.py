@@ -54,7 +54,8 @@ class Files:
             origin=origin,
             reason=request.headers.get("range"),
         )
-        await run_sync(self._lab.audit.write, event)
+        if request.method == "GET":
+            await run_sync(self._lab.audit.write, event)
         name = f"{granted.dataset}.{table.name}.{granted.edition}-v{version}.parquet"
         return FileResponse(path, headers=headers, media_type=MEDIA_TYPES["parquet"], filename=name)
 

@@ -13,6 +13,7 @@ _REFUSALS = {
     "403": "the token is for another purpose",
     "404": "nothing is there, or nothing that was granted",
     "406": "answers come in other forms",
+    "408": "the request did not come in time",
     "413": "the request is too long",
     "415": "the request has another type",
     "416": "the file has no such part",
@@ -101,7 +102,7 @@ def _sql() -> dict[str, Any]:
         "requestBody": {"required": True, "content": {"application/json": query, "application/sql": text}},
         "responses": {
             "200": {"description": "The rows", "content": _forms({"type": "array"})},
-            **_refusals("400", "401", "403", "406", "413", "415", "429", "503", "504"),
+            **_refusals("400", "401", "403", "406", "408", "413", "415", "429", "503", "504"),
         },
     }
 

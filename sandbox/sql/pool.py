@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sandbox.sql.engine import Engine, started
+from policies.errors import DatalabError
+from sandbox.sql.engine import Engine, Jail, started, sweep
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -102,6 +103,8 @@ class Pool:
         # A jail ends with the thread that started it: these stay
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="engines")
         self._ending: set[asyncio.Future[None]] = set()
+        self._warming: set[asyncio.Task[None]] = set()
+        sweep(lab)
 
     @contextlib.asynccontextmanager
     async def engine(self, reader: Reader, view: View) -> AsyncIterator[Engine]:
@@ -120,7 +123,7 @@ class Pool:
             try:
                 yield engine
             finally:
-                self._back(session, engine)
+                self._back(session, engine, view)
         finally:
             self._turns.leave(reader.who, turn)
 
@@ -128,10 +131,13 @@ class Pool:
         """Have an engine ready for whoever is likely to ask."""
         session = Session(reader, view.identity)
         if not self._idle.get(session):
-            self._back(session, await self._start(view))
+            self._back(session, await self._start(view), view)
 
     async def close(self) -> None:
         """End all engines."""
+        for task in self._warming:
+            task.cancel()
+        await asyncio.gather(*self._warming, return_exceptions=True)
         for engines in self._idle.values():
             for _, engine in engines:
                 self._end(engine)
@@ -143,12 +149,12 @@ class Pool:
         loop = asyncio.get_running_loop()
         starting = loop.run_in_executor(self._threads, started, self._lab, view, self._settings)
         try:
-            jailed, scratch, channel = await asyncio.shield(starting)
+            jail = await asyncio.shield(starting)
         except asyncio.CancelledError:  # whoever asked is gone; what has started is ended
-            starting.add_done_callback(lambda done: None if done.exception() else done.result()[0].kill())
+            starting.add_done_callback(self._abandon)
             raise
-        reader, writer = await asyncio.open_connection(sock=channel, limit=_BUFFER)
-        engine = Engine(jailed, scratch, reader, writer)
+        reader, writer = await asyncio.open_connection(sock=jail.channel, limit=_BUFFER)
+        engine = Engine(jail, reader, writer)
         try:
             await engine.ready()
         except BaseException:
@@ -156,11 +162,23 @@ class Pool:
             raise
         return engine
 
-    def _back(self, session: Session, engine: Engine) -> None:
+    def _abandon(self, starting: asyncio.Future[Jail]) -> None:
+        if not starting.cancelled() and starting.exception() is None:
+            self._threads.submit(starting.result().end)
+
+    def _back(self, session: Session, engine: Engine, view: View) -> None:
+        """Keep an engine for the next question; have another started for one that is lost."""
         if engine.fit:
             self._idle.setdefault(session, []).append((time.monotonic(), engine))
-        else:
-            self._end(engine)
+            return
+        self._end(engine)
+        warming = asyncio.create_task(self._again(session.reader, view))
+        self._warming.add(warming)
+        warming.add_done_callback(self._warming.discard)
+
+    async def _again(self, reader: Reader, view: View) -> None:
+        with contextlib.suppress(DatalabError):  # the next question is told
+            await self.warm(reader, view)
 
     def _tidy(self, session: Session) -> None:
         """End what nobody will ask again: too long unasked, too many, or with what its reader is not granted now."""
@@ -178,7 +196,6 @@ class Pool:
                 del self._idle[one]
 
     def _end(self, engine: Engine) -> None:
-        engine.hang_up()
         engine.kill()
         ending = asyncio.get_running_loop().run_in_executor(self._threads, engine.end)
         self._ending.add(ending)

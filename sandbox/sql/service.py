@@ -46,6 +46,7 @@ class Out(Protocol):
 class _Told:
     """What the audit log is told of an answer."""
 
+    let: bool = False
     editions: tuple[Opened, ...] = ()
     bytes: int = 0
     rows: int | None = None
@@ -80,13 +81,14 @@ class Service:
         try:
             async with self._asked(reader, question) as (engine, told.editions):
                 await self._log(asked.model_copy(update={"editions": told.editions}))
+                told.let = True
                 await self._stream(engine, out, told)
         except (QueryError, EngineLostError, TimeoutError, BusyError, DatalabError) as error:
             told.outcome, problem = self._problem(error)
             raise problem from None
         finally:
             ended = {
-                "what": "answer" if told.editions else "deny",
+                "what": "answer" if told.let else "deny",
                 "editions": told.editions,
                 "rows": told.rows,
                 "bytes": told.bytes,

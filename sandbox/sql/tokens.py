@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
-from policies.document import Model
+from catalog.lake import stamp
+from policies.document import Model, check_section, read_toml
 from policies.errors import LakeError, UsageError
 from policies.settings import PolicySettings
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from catalog.lab import Lab
+    from catalog.lake import Stamp
 
 _FORM = re.compile(r"dlab_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
 LONGEST = 100
@@ -55,21 +57,29 @@ class Tokens:
         """Read nothing yet."""
         self._lab = lab
         self._path = lab.var / "tokens.json"
-        self._read: tuple[tuple[int, int, int], tuple[Token, ...]] | None = None
+        self._users: tuple[Stamp | None, PolicySettings] | None = None
+        self._read: tuple[Stamp, tuple[Token, ...]] | None = None
 
     def all(self) -> tuple[Token, ...]:
         """Every token, ended ones too, the oldest first. Raises LakeError if the file is damaged."""
-        try:
-            state = self._path.stat()
-        except FileNotFoundError:
+        now = stamp(self._path)
+        if now is None:
             return ()
-        stamp = (state.st_mtime_ns, state.st_size, state.st_ino)
-        if self._read is None or self._read[0] != stamp:
+        if self._read is None or self._read[0] != now:
             try:
-                self._read = (stamp, _TOKENS.validate_json(self._path.read_bytes()))
+                self._read = (now, _TOKENS.validate_json(self._path.read_bytes()))
             except (OSError, ValidationError):
                 raise LakeError(f"{self._path}: is damaged; restore it, or take it away: all tokens end then") from None
         return self._read[1]
+
+    def principals(self, token: Token) -> frozenset[str]:
+        """Whoever the token's user is by the datalab.toml of now. Raises UsageError once the user is gone."""
+        path = self._lab.root / "datalab.toml"
+        now = stamp(path)
+        if self._users is None or self._users[0] != now:
+            section = read_toml(path).get("policies", {})
+            self._users = (now, check_section(path, "policies", section, PolicySettings))
+        return self._users[1].of_user(token.user)
 
     def create(self, user: str, until: dt.date, purpose: str | None) -> str:
         """Make a token for `user` and return it: it is shown this once. Raises UsageError for an unknown user."""
