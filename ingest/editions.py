@@ -119,7 +119,7 @@ def _place(path: Path, raw: Raw, edition: str, *keys: str | int) -> str:
     """Where the policy says something of an edition's table, as messages begin; without a line if it is gone by now."""
     try:
         line = f":{line_of(path, 'editions', edition, raw.resource, *keys)}"
-    except (OSError, ValueError):
+    except Exception:  # noqa: BLE001  a file that was changed meanwhile hides no error
         line = ""
     return f"policies/{raw.dataset}.yaml{line}: edition {edition!r}, resource {raw.resource!r}"
 

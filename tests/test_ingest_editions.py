@@ -290,3 +290,51 @@ def test_a_zone_without_a_table_is_named_with_what_to_do(zoned):
     said = "policies/jeu.yaml:9: edition 'open', resource 't': no table has the epci of a commune; name one in"
     assert said in run(zoned).error
     assert zoned.lab.granted(EVERYONE) == ()
+
+
+def built(folder, columns: dict[str, list], types: dict[str, str], **table: object) -> list[tuple]:
+    """The rows that an edition makes of a table with these columns, and the names of its columns first."""
+    raw, made = folder / "raw.parquet", folder / "made.parquet"
+    kinds = {"VARCHAR": pa.string(), "BIGINT": pa.int64()}
+    pq.write_table(pa.table({name: pa.array(values, kinds[types[name]]) for name, values in columns.items()}), raw)
+    source = Source(item=f"read_parquet('{raw}')", columns=types, place=lambda *keys: f"p.yaml {keys}")
+    secret = Secret(key=b"1" * 32, scope="jeu/open")
+    told = build(EditionTable.model_validate(table), source, [raw], made, folder, secret)
+    return [tuple(name for name, _ in told.columns), *duckdb.execute(f"FROM '{made}'").fetchall()]
+
+
+def test_names_that_are_sql_themselves_stay_names(tmp_path):
+    one, two, three = 'a"; DROP TABLE x; --', "it's [b]", "count(*)"
+    columns = {one: ["x", "x", "y"], two: [1, 1, 2], three: [7, 8, 9]}
+    types = {one: "VARCHAR", two: "BIGINT", three: "BIGINT"}
+    found = built(
+        tmp_path,
+        columns,
+        types,
+        keep=[one, two, three],
+        rename={two: 'c"d'},
+        generalise={two: {"width": 2}},
+        top={three: 7},
+        k={"at_least": 2, "over": [one, two]},
+    )
+    assert found == [(one, 'c"d', three), ("x", "0-1", 7), ("x", "0-1", 7)]
+
+
+def test_a_cell_of_an_unknown_position_is_a_cell_like_another(tmp_path):
+    columns = {"d": [None, "a", "b", "T"], "n": [2, 30, 9, 41]}
+    cells = {"dimensions": {"d": "T"}, "count": "n", "at_least": 5}
+    found = built(tmp_path, columns, {"d": "VARCHAR", "n": "BIGINT"}, keep=["d", "n"], cells=cells)
+    assert found == [("d", "n", "n_marker"), (None, None, "s"), ("a", 30, None), ("b", None, "s"), ("T", 41, None)]
+
+
+@pytest.mark.parametrize(
+    "control",
+    [
+        {"k": {"at_least": 5, "over": ["d"]}, "l": {"at_least": 2, "of": "n"}},
+        {"cells": {"dimensions": {"d": "T"}, "count": "n", "at_least": 5}},
+        {"pseudonymise": {"d": "eau"}},
+    ],
+)
+def test_a_table_without_a_row_has_nothing_to_hide(tmp_path, control):
+    found = built(tmp_path, {"d": [], "n": []}, {"d": "VARCHAR", "n": "BIGINT"}, keep=["d", "n"], **control)
+    assert len(found) == 1
