@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import io
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +14,9 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 from fixtures_gateway import LATER, served, with_bounds
-from fixtures_sandbox import POLICY, commit
+from fixtures_sandbox import POLICY, REPOSITORY, commit
 
+from sandbox import gatewaycli
 from sandbox.sql.tokens import Tokens
 
 ARROW = "application/vnd.apache.arrow.stream"
@@ -304,3 +306,11 @@ def engines() -> int:
         for process in psutil.Process().children(recursive=True)
         if process.status() != psutil.STATUS_ZOMBIE
     )
+
+
+def test_the_unit_runs_a_command_that_is_there():
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str
+    unit.read_string((REPOSITORY / "deploy" / "datalab-gateway.service").read_text())
+    assert unit["Service"]["ExecStart"].endswith("datalab --lab /srv/datalab gateway")
+    assert "gateway" in {command.name for command in gatewaycli.app.registered_commands}

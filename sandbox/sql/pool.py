@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from policies.errors import DatalabError
+from sandbox.limits import NoCgroup
 from sandbox.sql.engine import Engine, Jail, started, sweep
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from catalog.lab import Lab
     from sandbox.sql.access import Reader, View
     from sandbox.sql.settings import GatewaySettings
+
+LOG = logging.getLogger("datalab.gateway")
 
 KEPT = 16
 """So many engines without a question are kept at most; each holds some 100 MB."""
@@ -104,6 +108,7 @@ class Pool:
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="engines")
         self._ending: set[asyncio.Future[None]] = set()
         self._warming: set[asyncio.Task[None]] = set()
+        self._told = False
         sweep(lab)
 
     @contextlib.asynccontextmanager
@@ -155,12 +160,19 @@ class Pool:
             raise
         reader, writer = await asyncio.open_connection(sock=jail.channel, limit=_BUFFER)
         engine = Engine(jail, reader, writer)
+        self._tell(jail)
         try:
             await engine.ready()
         except BaseException:
             self._end(engine)
             raise
         return engine
+
+    def _tell(self, jail: Jail) -> None:
+        """Say once where the limits hold less than they say."""
+        if isinstance(jail.jailed.cgroup, NoCgroup) and not self._told:
+            self._told = True
+            LOG.warning("no cgroup (%s): memory is limited for each process alone", jail.jailed.cgroup.reason)
 
     def _abandon(self, starting: asyncio.Future[Jail]) -> None:
         if not starting.cancelled() and starting.exception() is None:
