@@ -65,12 +65,16 @@ def query_command(
         sha256=sha256_of(sql),
     )
     lab.audit.write(asked)
+    rows = None
     try:
-        found = query.select(con, sql)
+        rows = write(query.select(con, sql), form, sys.stdout.buffer, Console())
     except QueryError as error:
         of_query = [one for one in map(str, absent) if one.partition("@")[0] in sql]
         raise QueryError("\n".join(of_query or [str(error)])) from None
-    write(found, form, sys.stdout.buffer, Console())
+    finally:
+        # Not the error's text: it may quote a value
+        told = {"what": "answer", "rows": rows, "reason": "failed" if rows is None else None}
+        lab.audit.write(asked.model_copy(update=told))
 
 
 def _saved(sql: str) -> str:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from catalog.lake import Current, Lake, Stamp, stamp
 from catalog.model import RESERVED, Dataset
 from policies.audit.log import AuditLog
+from policies.audit.trace import GrantTrace
 from policies.decide import granted_editions
 from policies.document import check_section, line_of, read_toml, read_yaml, suggest
 from policies.editions import definition
@@ -103,6 +104,11 @@ class Lab:
     def audit_key_path(self) -> Path:
         """Where the key of the audit log lies, unless the environment has it."""
         return self.var / "keys" / "audit.key"
+
+    @cached_property
+    def trace(self) -> GrantTrace:
+        """What the log last said of the grants in the policies' files."""
+        return GrantTrace(self.var / "granted.json", self.audit)
 
     @property
     def slugs(self) -> tuple[str, ...]:
@@ -196,13 +202,24 @@ class Lab:
         detailed. The one answer for every door: CLI, portal, CKAN, sandbox. It fails closed: a policy or a descriptor
         that cannot be read grants nothing, and neither does a resource that the descriptor no longer has, or an edition
         that was built by another policy than today's. `left_out` is told of what is wrong or out of date, and of what
-        is damaged on disk; without it, what is damaged raises LakeError.
+        is damaged on disk; without it, what is damaged raises LakeError. A grant that came or went by hand has its line
+        in the audit log first: LakeError where that cannot be written.
         """
         day = dt.datetime.now(dt.UTC).date() if on is None else on
         found: list[Granted] = []
+        policies: dict[str, Policy | None] = {}
         for slug in self.slugs if slugs is None else slugs:
             try:
-                found += self._granted(slug, principals, purpose, day, left_out)
+                policies[slug] = self.policy(slug)
+            except DocumentError as error:
+                if left_out is not None:
+                    left_out(error)
+        self.trace.follow(policies)
+        for slug, policy in policies.items():
+            if policy is None:
+                continue
+            try:
+                found += self._granted(slug, policy, principals, purpose, day, left_out)
             except LakeError as error:
                 if left_out is None:
                     raise
@@ -215,14 +232,12 @@ class Lab:
     def _granted(
         self,
         slug: str,
+        policy: Policy,
         principals: frozenset[str],
         purpose: str | None,
         day: dt.date,
         left_out: Callable[[DatalabError], None] | None,
     ) -> Iterator[Granted]:
-        policy = self.policy(slug)
-        if policy is None:
-            return
         editions = granted_editions(policy, principals=principals, purpose=purpose, on=day)
         described = self.dataset(slug).resources if editions else {}
         for edition in editions:

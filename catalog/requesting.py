@@ -185,8 +185,10 @@ def _rewrite(lab: Lab, slug: str, change: Callable[[str, Path], str], events: li
             raise UsageError(f"{path}: the policy expects otherwise: {found[0]}")
     if path.read_bytes() != raw:
         raise UsageError(f"{path}: was changed by somebody at this moment; try again")
+    lab.trace.follow({slug: before})
     lab.audit.write_all(events)
     replace_file(path, made.encode(), path.stat().st_mode & 0o777)
+    lab.trace.learn(slug, after)
 
 
 def _policy(lab: Lab, slug: str) -> Policy:

@@ -33,6 +33,9 @@ def decide(
     for grant in policy.grants:
         if grant.edition != edition:
             continue
+        if grant.to not in principals:  # most are others': the rest of them is not looked at
+            reasons.append(f"granted to {grant.to} only")
+            continue
         missed = misses(grant, principals=principals, purpose=purpose, on=on)
         if not missed:
             return Decision(allow=True, reasons=(grant.why,))
