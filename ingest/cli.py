@@ -15,7 +15,7 @@ from rich.console import Console
 
 from ingest import verdict
 from ingest.board import board
-from ingest.jobs import Task, dask, processes, run_all, run_job
+from ingest.jobs import Task, dask, processes, run_all, run_job, waves
 from ingest.receipts import held_receipts, receipts
 from ingest.schedule import alone, due_tasks, planned, record
 from ingest.settings import IngestSettings
@@ -206,11 +206,12 @@ def _warn_of_broken(lab: Lab, waits: Mapping[tuple[str, str], Held]) -> None:
 def _run(lab: Lab, tasks: Sequence[Task], jobs: int, dask_address: str | None) -> Iterator[Done]:
     """Run the tasks: here if it is one at a time, else in processes or on Dask; each outcome is told at once."""
     with board(len(tasks), "datasets") as shown:
-        for done in _executed(lab, tasks, jobs, dask_address, shown):
-            for outcome in done.outcomes:
-                _tell(shown.console, outcome)
-            shown.advance()
-            yield done
+        for wave in waves(lab, tasks):
+            for done in _executed(lab, wave, jobs, dask_address, shown):
+                for outcome in done.outcomes:
+                    _tell(shown.console, outcome)
+                shown.advance()
+                yield done
 
 
 def _executed(lab: Lab, tasks: Sequence[Task], jobs: int, dask_address: str | None, shown: Board) -> Iterator[Done]:

@@ -16,6 +16,7 @@ from catalog.lab import Lab
 from ingest.outcome import broken_off
 from ingest.run import ingest
 from policies.errors import DatalabError, RemoteError, UsageError
+from policies.settings import PolicySettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -43,6 +44,14 @@ class Done:
     task: Task
     outcomes: tuple[Outcome, ...] = ()
     error: str | None = None
+
+
+def waves(lab: Lab, tasks: Sequence[Task]) -> list[list[Task]]:
+    """The tasks in the order in which they can be done: first the tables that others' editions take zones from."""
+    zones = lab.section("policies", PolicySettings).zones.values()
+    sources = {zone.table.partition(".")[0] for zone in zones}
+    parts = ([task for task in tasks if (task.slug in sources) is first] for first in (True, False))
+    return [part for part in parts if part]
 
 
 def run_job(root: Path, task: Task, say: Callable[[str], None] | None = None, beside: int = 1) -> Done:

@@ -21,7 +21,7 @@ from catalog.sources import FileSource, HttpSource, MqttSource, PostgresSource
 from ingest.before import opened
 from ingest.board import board
 from ingest.desk import open_desk
-from ingest.jobs import Task, processes, run_all, run_job
+from ingest.jobs import Task, processes, run_all, run_job, waves
 from ingest.polite import host_of
 from ingest.settings import IngestSettings
 
@@ -298,3 +298,13 @@ def test_an_error_of_our_own_stops_neither_the_next_resource_nor_the_next_datase
         ("b", "two"): "ingested",
     }
     assert "IndexError: of our own" in over[0].outcomes[0].error
+
+
+def test_tables_that_zones_are_taken_from_come_before_all_others(folder):
+    tasks = [Task("a"), Task("communes"), Task("z")]
+    assert waves(folder.lab, tasks) == [tasks]
+    zones = '[policies.zones]\nepci = {table = "communes.t", commune = "insee", code = "siren"}\n'
+    settings = folder.root / "datalab.toml"
+    settings.write_text(settings.read_text() + zones)
+    assert waves(folder.lab, tasks) == [[Task("communes")], [Task("a"), Task("z")]]
+    assert waves(folder.lab, [Task("a")]) == [[Task("a")]]
