@@ -16,7 +16,7 @@ from policies.audit.chain import TOKEN
 from policies.audit.reading import concerns, told
 from policies.audit.verify import verify
 from policies.errors import LakeError, UsageError
-from policies.keys import AUDIT_VARIABLE, audit_key
+from policies.keys import AUDIT_VARIABLE
 from policies.wording import count_of
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def verify_command(
     if not folder.exists() and not anchors:
         typer.echo("nothing was opened yet: there is no log")
         return
-    found = verify(folder, audit_key(lab.audit_key_path), anchors or ())
+    found = verify(folder, lab.audit_key(), anchors or ())
     for note in found.notes:
         typer.echo(f"note: {note}", err=True)
     if found.wrong:

@@ -6,20 +6,21 @@ import datetime as dt
 import os
 import stat
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
 from catalog.lake import Current, Lake, Stamp, stamp
 from catalog.model import RESERVED, Dataset
+from policies.audit.files import HEAD
 from policies.audit.log import AuditLog
 from policies.audit.trace import GrantTrace
 from policies.decide import granted_editions
 from policies.document import check_section, line_of, read_toml, read_yaml, suggest
 from policies.editions import definition
 from policies.errors import DatalabError, DocumentError, LakeError, UsageError
-from policies.keys import audit_key
+from policies.keys import AUDIT_VARIABLE, audit_key
 from policies.model import RAW, Policy
 from policies.settings import PolicySettings
 
@@ -98,7 +99,16 @@ class Lab:
     @cached_property
     def audit(self) -> AuditLog:
         """Where every door writes before it opens: `lab.audit.write(Event(…))`, see policies/audit."""
-        return AuditLog(self.var / "audit", partial(audit_key, self.audit_key_path))
+        return AuditLog(self.var / "audit", self.audit_key)
+
+    def audit_key(self) -> bytes:
+        """The key of the audit log. Raises LakeError where there is a log and its key is gone: another is none."""
+        path, log = self.audit_key_path, self.var / "audit"
+        if AUDIT_VARIABLE not in os.environ and not path.exists() and (log / HEAD).exists():
+            raise LakeError(
+                f"{path}: the key of the audit log is gone; restore it from its backup, or set {AUDIT_VARIABLE}"
+            )
+        return audit_key(path)
 
     @property
     def audit_key_path(self) -> Path:

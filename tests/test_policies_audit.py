@@ -304,3 +304,16 @@ def test_a_lab_has_its_log_and_makes_its_key_at_first_need(folder):
     assert lab.audit is lab.audit
     assert lab.audit_key_path.stat().st_mode & 0o077 == 0
     assert verify(folder.root / "var/audit", audit_key(lab.audit_key_path)).lines == 1
+
+
+def test_a_lab_whose_key_is_gone_makes_no_other_one_for_the_log_that_is_there(folder):
+    folder.lab.audit.write(query())
+    key = folder.lab.audit_key_path
+    whole = key.read_bytes()
+    key.unlink()
+    with pytest.raises(LakeError, match="audit.key: the key of the audit log is gone; restore it"):
+        folder.lab.audit.write(query())
+    assert not key.exists()
+    key.write_bytes(whole)
+    folder.lab.audit.write(query())
+    assert verify(folder.root / "var/audit", folder.lab.audit_key()).lines == 2
