@@ -257,6 +257,17 @@ def test_what_runs_too_long_is_killed_at_the_deadline_and_the_next_query_is_answ
     assert engines() <= before
 
 
+def test_an_engine_that_dies_while_nobody_asks_is_replaced_without_a_word(tmp_path):
+    with served(with_bounds(tmp_path / "lab", 'memory = "512MiB"')) as own:
+        assert ids(own.sql("SELECT id FROM irve.bornes ORDER BY id")) == ["a", "b"]
+        ended = [one for one in psutil.Process().children(recursive=True) if "worker" in " ".join(one.cmdline())]
+        assert ended
+        for process in ended:
+            process.kill()
+        psutil.wait_procs(ended, timeout=10)
+        assert ids(own.sql("SELECT id FROM irve.bornes ORDER BY id")) == ["a", "b"]
+
+
 def test_what_needs_too_much_memory_is_told_so_and_the_next_query_is_answered(tmp_path):
     with served(with_bounds(tmp_path / "lab", 'memory = "256MiB"')) as own:
         said = refused(own.sql("SELECT length(repeat('x', 1500000000))"), 400)

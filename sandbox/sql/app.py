@@ -84,12 +84,13 @@ class _Gateway:
     @contextlib.asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         """Have an engine ready for everyone and for each token's owner; end all of them at the end."""
-        warming = asyncio.create_task(self._warm())
+        beside = [asyncio.create_task(self._warm()), asyncio.create_task(self.pool.tidy())]
         try:
             yield
         finally:
-            warming.cancel()
-            await asyncio.gather(warming, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             await self.pool.close()
 
     async def _warm(self) -> None:

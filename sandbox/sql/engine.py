@@ -142,6 +142,11 @@ class Engine:
                 raise EngineLostError
 
     @property
+    def alive(self) -> bool:
+        """Whether its process was there when we last heard."""
+        return not self._reader.at_eof()
+
+    @property
     def out_of_memory(self) -> bool:
         """Whether the kernel has killed it for using more memory than allowed."""
         return self._jail.jailed.out_of_memory

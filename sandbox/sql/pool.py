@@ -16,7 +16,7 @@ from sandbox.limits import NoCgroup
 from sandbox.sql.engine import Engine, Jail, started, sweep
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from catalog.lab import Lab
     from sandbox.sql.access import Reader, View
@@ -27,6 +27,7 @@ LOG = logging.getLogger("datalab.gateway")
 KEPT = 16
 """So many engines without a question are kept at most; each holds some 100 MB."""
 
+_TIDY_SECONDS = 20
 _BUFFER = 4 * 1024**2
 
 
@@ -122,15 +123,22 @@ class Pool:
             except TimeoutError:
                 raise BusyError from None
             session = Session(reader, view.identity)
-            self._tidy(session)
-            found = self._idle.get(session)
-            engine = found.pop()[1] if found else await self._start(view)
+            self._end_others(session)
+            engine = self._idle_one(session) or await self._start(view)
             try:
                 yield engine
             finally:
                 self._back(session, engine, view)
         finally:
             self._turns.leave(reader.who, turn)
+
+    async def tidy(self) -> None:
+        """End, from time to time, engines that were not asked for long, and those that are too many; never returns."""
+        while True:
+            await asyncio.sleep(_TIDY_SECONDS)
+            ages = sorted((since for engines in self._idle.values() for since, _ in engines), reverse=True)
+            oldest = time.monotonic() - self._settings.warm
+            self._end_before(max([oldest, *ages[KEPT : KEPT + 1]]))
 
     async def warm(self, reader: Reader, view: View) -> None:
         """Have an engine ready for whoever is likely to ask."""
@@ -192,23 +200,35 @@ class Pool:
         with contextlib.suppress(DatalabError):  # the next question is told
             await self.warm(reader, view)
 
-    def _tidy(self, session: Session) -> None:
-        """End what nobody will ask again: too long unasked, too many, or with what its reader is not granted now."""
-        oldest = time.monotonic() - self._settings.warm
-        ages = sorted((since for engines in self._idle.values() for since, _ in engines), reverse=True)
-        if len(ages) > KEPT:
-            oldest = max(oldest, ages[KEPT])
-        for one, engines in list(self._idle.items()):
-            gone = one.reader == session.reader and one != session
-            for since, engine in list(engines):
-                if gone or since <= oldest:
-                    engines.remove((since, engine))
-                    self._end(engine)
-            if not engines:
-                del self._idle[one]
+    def _idle_one(self, session: Session) -> Engine | None:
+        """An engine that waits for a question; one that has died meanwhile is taken away."""
+        engines = self._idle.get(session, [])
+        while engines:
+            _, engine = engines.pop()
+            if engine.alive:
+                return engine
+            self._end(engine)
+        return None
+
+    def _end_others(self, session: Session) -> None:
+        """End the reader's engines that hold something else than they are granted now."""
+        self._end_where(lambda one, _: one.reader == session.reader and one != session)
+
+    def _end_before(self, oldest: float) -> None:
+        self._end_where(lambda _, since: since <= oldest)
+
+    def _end_where(self, over: Callable[[Session, float], bool]) -> None:
+        for session, engines in list(self._idle.items()):
+            ended = [(since, engine) for since, engine in engines if over(session, since)]
+            self._idle[session] = [held for held in engines if held not in ended]
+            if not self._idle[session]:
+                del self._idle[session]
+            for _, engine in ended:
+                self._end(engine)
 
     def _end(self, engine: Engine) -> None:
         engine.kill()
-        ending = asyncio.get_running_loop().run_in_executor(self._threads, engine.end)
-        self._ending.add(ending)
-        ending.add_done_callback(self._ending.discard)
+        with contextlib.suppress(RuntimeError):  # the gateway ends: `sweep` will take away what is left
+            ending = asyncio.get_running_loop().run_in_executor(self._threads, engine.end)
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
