@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib
+import subprocess
 import sys
 from decimal import Decimal
 
@@ -37,6 +38,23 @@ def test_sql_table_and_datasets_answer_as_inside(notebook, gateway):
         ("irve", "raw", True),
     ]
     assert gateway.token("ada") not in repr(outside)
+
+
+def test_pip_installs_the_client_from_the_gateway_itself(gateway, tmp_path):
+    address = f"{gateway.url}/{gateway.get('/').json()['python']}"
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(tmp_path), address]
+    subprocess.run([*command, "--disable-pip-version-check", "--root-user-action=ignore"], check=True)
+    code = "import lab, os; lab.connect(os.environ['URL']); print(lab.table('irve.bornes').fetchall())"
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(tmp_path), "URL": gateway.url, "DATALAB_TOKEN": gateway.token("eve")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout == "[('a',), ('b',)]\n"
+    assert gateway.get("/client/other.whl").status_code == 404
 
 
 def test_dates_and_decimals_can_be_parameters(notebook, gateway):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import io
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -249,21 +250,25 @@ def test_more_queries_of_one_principal_than_may_wait_are_told_to_come_back_and_o
 
 def test_what_runs_too_long_is_killed_at_the_deadline_and_the_next_query_is_answered(tmp_path):
     with served(with_bounds(tmp_path / "lab", 'memory = "512MiB"\nseconds = 2')) as own:
+        own.sql("SELECT 1")  # it has an engine, which the next query is given
         before = engines()
         said = refused(own.sql("SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE hash(a, b) = 7"), 504)
         assert "stopped after 2 seconds" in said
+        gone, _ = psutil.wait_procs(before, timeout=10)
+        assert gone
         assert own.audit()[-1]["reason"] == "deadline"
         assert ids(own.sql("SELECT id FROM irve.bornes ORDER BY id")) == ["a", "b"]
-    assert engines() <= before
+    assert psutil.wait_procs(engines(), timeout=10)[1] == []
 
 
 def test_an_engine_that_dies_while_nobody_asks_is_replaced_without_a_word(tmp_path):
     with served(with_bounds(tmp_path / "lab", 'memory = "512MiB"')) as own:
         assert ids(own.sql("SELECT id FROM irve.bornes ORDER BY id")) == ["a", "b"]
-        ended = [one for one in psutil.Process().children(recursive=True) if "worker" in " ".join(one.cmdline())]
+        ended = engines()
         assert ended
         for process in ended:
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):  # with the one before
+                process.kill()
         psutil.wait_procs(ended, timeout=10)
         assert ids(own.sql("SELECT id FROM irve.bornes ORDER BY id")) == ["a", "b"]
 
@@ -300,6 +305,20 @@ def test_a_reader_who_hangs_up_ends_the_query_and_one_who_does_not_read_is_not_w
             assert reasons[-2:] == ["deadline", "whole"]
 
 
+def test_what_stands_in_an_address_never_becomes_a_header_or_markup(gateway):
+    for address in (
+        "/data/irve/open/bornes%0d%0aSet-Cookie:%20a=b",
+        "/data/irve/open/%3Cscript%3E",
+        "/%5Cevil",
+        "//evil",
+    ):
+        answer = gateway.get(address)
+        assert answer.status_code == 404
+        assert "set-cookie" not in answer.headers
+        assert answer.headers["content-type"] == "application/json"
+        assert "script" not in answer.text
+
+
 def test_the_address_of_the_gateway_says_where_to_go_on_and_no_other_is_there(gateway):
     assert gateway.get("/").json()["openapi"] == "openapi.json"
     refused(gateway.get("/nothing"), 404)
@@ -310,13 +329,14 @@ def test_the_address_of_the_gateway_says_where_to_go_on_and_no_other_is_there(ga
     assert json.loads(answer.text)[0]["columns"] == [{"name": "id", "type": "VARCHAR"}]
 
 
-def engines() -> int:
-    """How many engines this test process has."""
-    return sum(
-        "worker" in " ".join(process.cmdline())
-        for process in psutil.Process().children(recursive=True)
-        if process.status() != psutil.STATUS_ZOMBIE
-    )
+def engines() -> list[psutil.Process]:
+    """The engines that this test process has: the first process of each jail, whose end is the end of all in it."""
+    found = []
+    for one in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "worker" in " ".join(one.cmdline()):
+                found.append(one)
+    return found
 
 
 def test_the_unit_runs_a_command_that_is_there():

@@ -5,6 +5,7 @@ GET  /data/{dataset}/{edition}/{resource}        the table as a Parquet file: Ra
 GET  /data/{dataset}/{edition}/{resource}/rows   its rows by filters, sorts and aggregates, page by page
 GET  /datasets                                   what the token's owner is granted
 GET  /openapi.json                               all of this for programs
+GET  /client/{file}                              `import lab` for machines outside, as a wheel for pip
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from policies.errors import DatalabError
 from sandbox.sql import asked
 from sandbox.sql.access import Access, Reader
 from sandbox.sql.asked import MEDIA_TYPES, ProblemError
+from sandbox.sql.client import wheel, wheel_name
 from sandbox.sql.files import Files
 from sandbox.sql.openapi import document
 from sandbox.sql.pool import Pool
@@ -62,6 +64,7 @@ def create_app(lab: Lab) -> Starlette:
             Route("/data/{dataset}/{edition}/{resource}", gateway.file),
             Route("/data/{dataset}/{edition}/{resource}/rows", gateway.rows),
             Route("/openapi.json", gateway.openapi),
+            Route("/client/{file}", gateway.client),
         ],
         middleware=[Middleware(SecurityHeaders)],
         exception_handlers={ProblemError: _problem, HTTPException: _refused, DatalabError: _unavailable, 500: _broken},
@@ -106,11 +109,23 @@ class _Gateway:
 
     async def index(self, _request: Request) -> Response:
         """Answer with where to go on."""
-        return JSONResponse({"sql": "POST sql", "datasets": "datasets", "openapi": "openapi.json"}, headers=_CORS)
+        told = {
+            "sql": "POST sql",
+            "datasets": "datasets",
+            "openapi": "openapi.json",
+            "python": f"client/{wheel_name()}",
+        }
+        return JSONResponse(told, headers=_CORS)
 
     async def openapi(self, _request: Request) -> Response:
         """Answer with the OpenAPI document."""
         return JSONResponse(document(), headers=_CORS)
+
+    async def client(self, request: Request) -> Response:
+        """Answer with the wheel of `lab`, which is the same for everybody."""
+        if request.path_params["file"] != wheel_name():
+            raise ProblemError(404, f"the client is client/{wheel_name()}")
+        return Response(await run_sync(wheel), headers=_CORS, media_type="application/zip")
 
     async def sql(self, request: Request) -> Response:
         """Answer one SELECT, piece by piece."""

@@ -34,6 +34,7 @@ def document() -> dict[str, Any]:
         "paths": {
             "/": {"get": _get("Where to go on", {"application/json": {"schema": {"type": "object"}}})},
             "/openapi.json": {"get": _get("This document", {"application/json": {"schema": {"type": "object"}}})},
+            "/client/{file}": {"get": _client()},
             "/sql": {"post": _sql()},
             "/datasets": {
                 "get": _get(
@@ -89,6 +90,15 @@ def _get(summary: str, content: dict[str, Any], *parameters: dict[str, Any]) -> 
         "summary": summary,
         "parameters": list(parameters),
         "responses": {"200": {"description": summary, "content": content}, **_refusals("400", "401", "403", "503")},
+    }
+
+
+def _client() -> dict[str, Any]:
+    name = {"name": "file", "in": "path", "required": True, "schema": {"type": "string"}}
+    return {
+        "summary": "The Python package `lab`, for pip; `python` of / says its name",
+        "parameters": [name],
+        "responses": {"200": {"description": "The wheel", "content": {"application/zip": {}}}, **_refusals("404")},
     }
 
 
