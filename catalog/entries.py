@@ -108,6 +108,7 @@ class Readings:
             for slug in gone:
                 del self._read[slug]
                 del self._shown[slug]
+            self._lab.follow(sorted(changed))  # one line after the other, and one fsync
             for slug in changed:
                 self._read[slug] = self._reading(slug, stamps[slug])
             self._place(changed, gone)

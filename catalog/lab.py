@@ -171,7 +171,18 @@ class Lab:
     def policy(self, slug: str) -> Policy | None:
         """The policy of `slug`, or None: then nobody is granted anything. Raises DocumentError if it is wrong."""
         path = self.root / "policies" / f"{slug}.yaml"
-        return read_yaml(path, Policy) if path.is_file() else None
+        now = stamp(path)
+        if now is None:
+            return None
+        held = self._policies.get(slug)
+        if held is None or held[0] != now:
+            held = self._policies[slug] = (now, read_yaml(path, Policy))
+        return held[1]
+
+    @cached_property
+    def _policies(self) -> dict[str, tuple[Stamp, Policy]]:
+        """The policies that were read, while their files are the same: every door asks for them again and again."""
+        return {}
 
     def unknown_principals(self, slug: str) -> tuple[str, ...]:
         """A warning for each grant of `slug`, ended ones aside, to a user or a group that the lab has not.
@@ -217,14 +228,7 @@ class Lab:
         """
         day = dt.datetime.now(dt.UTC).date() if on is None else on
         found: list[Granted] = []
-        policies: dict[str, Policy | None] = {}
-        for slug in self.slugs if slugs is None else slugs:
-            try:
-                policies[slug] = self.policy(slug)
-            except DocumentError as error:
-                if left_out is not None:
-                    left_out(error)
-        self.trace.follow(policies)
+        policies = self.follow(self.slugs if slugs is None else slugs, left_out)
         for slug, policy in policies.items():
             if policy is None:
                 continue
@@ -238,6 +242,23 @@ class Lab:
                 if left_out is not None:
                     left_out(error)
         return tuple(found)
+
+    def follow(
+        self, slugs: Iterable[str], left_out: Callable[[DatalabError], None] | None = None
+    ) -> dict[str, Policy | None]:
+        """The policies of these datasets, once the audit log knows which grants have come and gone by hand.
+
+        `left_out` is told of those that cannot be read. Raises LakeError if the log cannot be written.
+        """
+        policies: dict[str, Policy | None] = {}
+        for slug in slugs:
+            try:
+                policies[slug] = self.policy(slug)
+            except DocumentError as error:
+                if left_out is not None:
+                    left_out(error)
+        self.trace.follow(policies)
+        return policies
 
     def _granted(
         self,
