@@ -58,32 +58,33 @@ _KEPT = {
 def main(rows: int) -> None:
     """Print a line for tables whose persons come once, four times and twenty times."""
     print(f"{rows} rows, {ROUNDS} rounds, medians; DuckDB {duckdb.__version__}")
+    for times in (1, 4, 20):
+        plain, whole = cost(rows, times)
+        print(f"each person {times:>2} times: copy {plain:.2f} s, edition {whole:.2f} s, ratio {whole / plain:.1f}")
+
+
+def cost(rows: int, times: int) -> tuple[float, float]:
+    """Seconds of a plain copy and of an edition of a table whose persons come so many times each, medians."""
     with tempfile.TemporaryDirectory() as folder:
-        for times in (1, 4, 20):
-            raw, made = Path(folder) / "raw.parquet", Path(folder) / "made.parquet"
+        raw, made = Path(folder) / "raw.parquet", Path(folder) / "made.parquet"
+        with duckdb.connect() as con:
+            con.execute(f"COPY ({_PERSONS.format(rows=rows, people=rows // times)}) TO '{raw}' (FORMAT parquet)")
+        table = EditionTable.model_validate(_KEPT)
+        source = Source(item=f"read_parquet('{raw}')", columns=_COLUMNS, place=lambda *_: "bench")
+        secret = Secret(key=b"1" * 32, scope="bench/open")
+
+        def copy() -> None:
             with duckdb.connect() as con:
-                con.execute(f"COPY ({_PERSONS.format(rows=rows, people=rows // times)}) TO '{raw}' (FORMAT parquet)")
-            table = EditionTable.model_validate(_KEPT)
-            source = Source(item=f"read_parquet('{raw}')", columns=_COLUMNS, place=lambda *_: "bench")
-            secret = Secret(key=b"1" * 32, scope="bench/open")
+                con.execute(f"COPY (FROM read_parquet('{raw}')) TO '{made}' (FORMAT parquet)")
 
-            def edition() -> None:
-                build(table, source, [raw], made, Path(folder), secret)  # noqa: B023  called within this round
-
-            def copy() -> None:
-                with duckdb.connect() as con:
-                    con.execute(f"COPY (FROM read_parquet('{raw}')) TO '{made}' (FORMAT parquet)")  # noqa: B023  same
-
-            plain, whole = [], []
-            for _ in range(ROUNDS):
-                plain.append(_seconds(copy))
-                whole.append(_seconds(edition))
-            ratio = median(whole) / median(plain)
-            figures = f"copy {median(plain):.2f} s, edition {median(whole):.2f} s, ratio {ratio:.1f}"
-            print(f"each person {times:>2} times: {figures}")
+        plain, whole = [], []
+        for _ in range(ROUNDS):
+            plain.append(_seconds(copy))
+            whole.append(_seconds(lambda: build(table, source, [raw], made, Path(folder), secret)))
+        return median(plain), median(whole)
 
 
-def _seconds(work: Callable[[], None]) -> float:
+def _seconds(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

@@ -28,7 +28,7 @@ import pyarrow as pa
 if sys.path[0] == str(Path(__file__).parent):
     sys.path[0] = str(Path(__file__).parents[1])
 
-from bench import doors
+from bench import decisions, doors, editions
 from bench.measure import REPOSITORY
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 REPORT = REPOSITORY / "docs" / "benchmarks.md"
 _MARKED = re.compile(r"(<!-- query -->\n).*?(\n<!-- /query -->)", re.DOTALL)
 _LOOKUPS, _ROUNDS, _CLIENTS, _EACH = 200, 5, 50, 4
-_LOOKUP_MS, _STREAM, _SUM, _SHARE = 30, 2.0, 1.2, 0.8
+_LOOKUP_MS, _STREAM, _SUM, _SHARE, _DECISIONS, _EDITION = 30, 2.0, 1.2, 0.8, 50_000, 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +63,7 @@ def main() -> None:
     if len(_MARKED.findall(page)) != 1:
         sys.exit(f"{asked.report}: has not one section between <!-- query --> and <!-- /query -->")
     load = os.getloadavg()[0]
+    policies = _policies()
     with tempfile.TemporaryDirectory(prefix="datalab-bench-") as name:
         folder = Path(name)
         parquet = folder / "mesure.parquet"
@@ -78,9 +79,24 @@ def main() -> None:
         with doors.datastore(folder, parquet, asked.ckan) as door:
             found.append(_outside(door, asked.ckan))
         found.append(_inside(parquet, asked.rows))
-    text = section(found, asked.rows, load)
+    text = section(found, policies, asked.rows, load)
     asked.report.write_text(_MARKED.sub(lambda marks: marks[1] + text + marks[2], page), encoding="utf-8")
     print(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyTimes:
+    """Decisions a second that allow and that deny; seconds of a plain copy and of an edition, by rows a person."""
+
+    allowed: float
+    denied: float
+    editions: dict[int, tuple[float, float]]
+
+
+def _policies() -> PolicyTimes:
+    print("policies", file=sys.stderr)
+    made = {times: editions.cost(1_000_000, times) for times in (1, 4, 20)}
+    return PolicyTimes(allowed=decisions.rate(allowed=True), denied=decisions.rate(allowed=False), editions=made)
 
 
 def _lookup(table: str, number: int, rows: int) -> str:
@@ -198,7 +214,7 @@ def _timed(rounds: int, ask: Callable[[int], object]) -> list[float]:
     return found
 
 
-def section(found: list[Times], rows: int, load: float) -> str:
+def section(found: list[Times], policies: PolicyTimes, rows: int, load: float) -> str:
     """The section for docs/benchmarks.md."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     machine = f"{os.cpu_count()} cores, {memory:.0f} GB, Python {platform.python_version()}, duckdb {version('duckdb')}"
@@ -216,12 +232,25 @@ def section(found: list[Times], rows: int, load: float) -> str:
         rate = "–" if one.rate is None else f"{one.rate:.1f}" + (f", {one.failed} failed" if one.failed else "")
         lookup = f"{one.lookup * 1000:.1f}, {one.lookup95 * 1000:.1f}"
         lines.append(f"| {one.name} | {one.trip * 1000:.1f} | {lookup} | {stream} | {one.total * 1000:.0f} | {rate} |")
+    lines += [
+        "",
+        "| policies | |",
+        "|---|---|",
+        f"| decisions by {decisions.GRANTS} grants, allowing | {policies.allowed:,.0f} a second of one processor |",
+        f"| the same, denying with reasons | {policies.denied:,.0f} |",
+    ]
+    lines += [
+        f"| 1M rows, {times} a person: a plain copy; an edition with k and pseudonyms | {plain:.2f} s; {whole:.2f} s |"
+        for times, (plain, whole) in policies.editions.items()
+    ]
     lines += ["", "| promise | measured | |", "|---|---|---|"]
-    lines += [f"| {what} | {told} | {'held' if held else '**not held**'} |" for what, told, held in promises(found)]
+    lines += [
+        f"| {what} | {told} | {'held' if held else '**not held**'} |" for what, told, held in promises(found, policies)
+    ]
     return "\n".join(lines)
 
 
-def promises(found: list[Times]) -> Iterator[tuple[str, str, bool]]:
+def promises(found: list[Times], policies: PolicyTimes) -> Iterator[tuple[str, str, bool]]:
     """Each promise, what was measured of it, and whether it held; in-process is the better of its two turns."""
     inside = [found[0], found[-1]]
     gateway = found[1]
@@ -237,6 +266,10 @@ def promises(found: list[Times]) -> Iterator[tuple[str, str, bool]]:
     rate = (gateway.rate or 0.0) / max(one.rate or 1.0 for one in inside)
     what = f"{_CLIENTS} clients without an error, at {_SHARE:.0%} of the machine's rate or more"
     yield what, f"{rate:.0%}, {gateway.failed} errors", rate >= _SHARE and gateway.failed == 0
+    decided = min(policies.allowed, policies.denied)
+    yield f"{_DECISIONS:,} decisions a second or more", f"{decided:,.0f}", decided >= _DECISIONS
+    worst = max(whole / plain for plain, whole in policies.editions.values())
+    yield f"an edition of 1M rows at most {_EDITION:g} x a plain copy", f"{worst:.1f} x", worst <= _EDITION
 
 
 def _arguments() -> argparse.Namespace:
