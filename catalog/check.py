@@ -10,6 +10,7 @@ from rdflib import URIRef
 
 from catalog.dcat import dataset_graph
 from catalog.entries import EVERYONE, Entry, entries
+from catalog.grants import unknown_principals
 from catalog.lake import Current
 from catalog.metadata import said
 from catalog.mqa import Score, score
@@ -78,7 +79,7 @@ def check(lab: Lab, slugs: Sequence[str]) -> Iterator[Report]:
             slug=slug,
             errors=tuple(_errors(lab, slug, dataset, policy)),
             warnings=(
-                *lab.unknown_principals(slug),
+                *unknown_principals(lab, slug),
                 *(f"`spatial`: the lab has no contour of {code}" for code in place.unknown),
                 *(f"has the title of {other}" for other in twins),
                 *poor,

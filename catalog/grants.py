@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from policies.decide import Decision, decide, misses
-from policies.document import suggest
+from policies.document import line_of, suggest
 from policies.errors import DatalabError, UsageError
+from policies.settings import PolicySettings
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Iterator
 
     from catalog.lab import Lab
@@ -109,4 +110,25 @@ def explained(lab: Lab, who: str, what: str, *, purpose: str | None, on: dt.date
                 slug, name, decision, tuple(sorted(told, key=lambda one: (one[1].to not in principals, len(one[2]))))
             )
         )
+    return tuple(found)
+
+
+def unknown_principals(lab: Lab, slug: str) -> tuple[str, ...]:
+    """A warning for each grant of `slug`, ended ones aside, to a user or a group that the lab has not.
+
+    A grant to nobody opens no door, so it is no error: the others hold, also once the last of a group has left.
+    Where datalab.toml names no user at all, nothing can be known. Raises DocumentError if the policy is wrong.
+    """
+    policy, known = lab.policy(slug), lab.section("policies", PolicySettings)
+    if policy is None or not known.users:
+        return ()
+    path, today = lab.root / "policies" / f"{slug}.yaml", dt.datetime.now(dt.UTC).date()
+    found = []
+    for place, grant in enumerate(policy.grants):
+        if grant.until is not None and grant.until <= today:
+            continue
+        try:
+            known.resolve(grant.to)
+        except UsageError as error:
+            found.append(f"{path}:{line_of(path, 'grants', place, 'to')}: granted to nobody: {error}")
     return tuple(found)

@@ -17,7 +17,7 @@ from policies.audit.files import HEAD
 from policies.audit.log import AuditLog
 from policies.audit.trace import GrantTrace
 from policies.decide import granted_editions
-from policies.document import check_section, line_of, read_toml, read_yaml, suggest
+from policies.document import check_section, read_toml, read_yaml, suggest
 from policies.editions import definition
 from policies.errors import DatalabError, DocumentError, LakeError, UsageError
 from policies.keys import AUDIT_VARIABLE, audit_key
@@ -183,26 +183,6 @@ class Lab:
     def _policies(self) -> dict[str, tuple[Stamp, Policy]]:
         """The policies that were read, while their files are the same: every door asks for them again and again."""
         return {}
-
-    def unknown_principals(self, slug: str) -> tuple[str, ...]:
-        """A warning for each grant of `slug`, ended ones aside, to a user or a group that the lab has not.
-
-        A grant to nobody opens no door, so it is no error: the others hold, also once the last of a group has left.
-        Where datalab.toml names no user at all, nothing can be known. Raises DocumentError if the policy is wrong.
-        """
-        policy, known = self.policy(slug), self.section("policies", PolicySettings)
-        if policy is None or not known.users:
-            return ()
-        path, today = self.root / "policies" / f"{slug}.yaml", dt.datetime.now(dt.UTC).date()
-        found = []
-        for place, grant in enumerate(policy.grants):
-            if grant.until is not None and grant.until <= today:
-                continue
-            try:
-                known.resolve(grant.to)
-            except UsageError as error:
-                found.append(f"{path}:{line_of(path, 'grants', place, 'to')}: granted to nobody: {error}")
-        return tuple(found)
 
     def principals(self, who: str) -> frozenset[str]:
         """The principals that `who` stands for; raises UsageError naming those that exist."""

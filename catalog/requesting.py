@@ -20,7 +20,8 @@ from policies.errors import DocumentError, UsageError
 from policies.expect import broken
 from policies.grantfile import with_end, with_grant
 from policies.model import Grant, Policy
-from policies.requests import Request, Requests, replace_file
+from policies.replace import replace_file
+from policies.requests import Request, Requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable

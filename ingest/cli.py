@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.console import Console
 
+from catalog.grants import unknown_principals
 from ingest import verdict
 from ingest.board import board
 from ingest.jobs import Task, dask, processes, run_all, run_job, waves
@@ -192,7 +193,7 @@ def receipt_command(
 def _warn_of_unknown(lab: Lab, slug: str) -> None:
     """Say to whom the dataset's policy grants something who is not there; the job tells of a policy that is wrong."""
     with suppress(DocumentError):
-        for warning in lab.unknown_principals(slug) if slug in lab.slugs else ():
+        for warning in unknown_principals(lab, slug) if slug in lab.slugs else ():
             typer.echo(f"warning: {warning}", err=True)
 
 

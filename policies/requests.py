@@ -10,18 +10,17 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import fcntl
-import os
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from policies.errors import DeniedError, LakeError, UsageError
+from policies.replace import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 State = Literal["asked", "granted", "refused", "withdrawn"]
 
@@ -96,26 +95,6 @@ class Requests:
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{number}.json"
-
-
-def replace_file(path: Path, content: bytes, mode: int) -> None:
-    """Put a file in the place of `path`, whole and on disk, in one rename."""
-    descriptor, new = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        Path(new).replace(path)
-    except BaseException:
-        Path(new).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _read(path: Path) -> Request:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from sandbox.limits import Limits
 from sandbox.settings import SandboxSettings
 from sandbox.sql.access import Access, Reader
-from sandbox.sql.engine import engine_profile
+from sandbox.sql.jail import engine_profile
 from sandbox.sql.settings import GatewaySettings
 
 FILES = ("/etc/passwd", "/data/datasets.json", "/proc/self/environ", "/opt/datalab/lab/engine.py")

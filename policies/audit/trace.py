@@ -18,7 +18,7 @@ from policies.audit.chain import BrokenLineError
 from policies.audit.event import Event, Opened
 from policies.audit.origin import terminal
 from policies.model import Grant
-from policies.requests import replace_file
+from policies.replace import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

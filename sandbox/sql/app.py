@@ -27,13 +27,14 @@ from catalog.web.headers import SecurityHeaders
 from policies.errors import DatalabError
 from sandbox.sql import asked
 from sandbox.sql.access import Access, Reader
-from sandbox.sql.asked import MEDIA_TYPES, ProblemError
+from sandbox.sql.asked import ProblemError
 from sandbox.sql.client import wheel, wheel_name
 from sandbox.sql.files import Files
 from sandbox.sql.openapi import document
 from sandbox.sql.pool import Pool
 from sandbox.sql.service import Service
 from sandbox.sql.settings import GatewaySettings
+from sandbox.sql.streamed import CORS, Streamed
 from sandbox.sql.table import Table, page_of
 from sandbox.sql.tokens import Tokens
 
@@ -41,16 +42,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from starlette.requests import Request
-    from starlette.types import Receive, Scope, Send
 
     from catalog.lab import Lab
-    from sandbox.sql.engine import Question
 
 LOG = logging.getLogger("datalab.gateway")
 
 _SAID = {404: "there is nothing here, or nothing that you were granted", 405: "this address takes another method"}
-_CORS = {"Access-Control-Allow-Origin": "*", "Vary": "Authorization"}
-"""Any page may read what everyone is granted: who is asked for in a header, never in a cookie."""
 
 
 def create_app(lab: Lab) -> Starlette:
@@ -115,17 +112,17 @@ class _Gateway:
             "openapi": "openapi.json",
             "python": f"client/{wheel_name()}",
         }
-        return JSONResponse(told, headers=_CORS)
+        return JSONResponse(told, headers=CORS)
 
     async def openapi(self, _request: Request) -> Response:
         """Answer with the OpenAPI document."""
-        return JSONResponse(document(), headers=_CORS)
+        return JSONResponse(document(), headers=CORS)
 
     async def client(self, request: Request) -> Response:
         """Answer with the wheel of `lab`, which is the same for everybody."""
         if request.path_params["file"] != wheel_name():
             raise ProblemError(404, f"the client is client/{wheel_name()}")
-        return Response(await run_sync(wheel), headers=_CORS, media_type="application/zip")
+        return Response(await run_sync(wheel), headers=CORS, media_type="application/zip")
 
     async def sql(self, request: Request) -> Response:
         """Answer one SELECT, piece by piece."""
@@ -135,13 +132,13 @@ class _Gateway:
             raise ProblemError(401, "SQL needs a token: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
         told = await asked.asked(request, self.settings.body)
         reader = await run_sync(asked.reader_of, self.tokens, request, told.purpose)
-        return _Streamed(self.service, reader, told.question, _origin(request))
+        return Streamed(self.service, reader, told.question, _origin(request))
 
     async def datasets(self, request: Request) -> Response:
         """Answer with every table that is granted, its columns, and where it is."""
         reader = await self._reader(request)
         view = await run_sync(self.access.view, reader)
-        return JSONResponse(await run_sync(self.files.listed, view), headers=_CORS)
+        return JSONResponse(await run_sync(self.files.listed, view), headers=CORS)
 
     async def file(self, request: Request) -> Response:
         """Answer with one table as a Parquet file."""
@@ -157,9 +154,9 @@ class _Gateway:
         chosen = table.rows(request.query_params.multi_items())
         if form != "json":
             whole = "page" not in request.query_params and "page_size" not in request.query_params
-            return _Streamed(self.service, reader, chosen.question(form, whole=whole), _origin(request))
+            return Streamed(self.service, reader, chosen.question(form, whole=whole), _origin(request))
         made = await page_of(self.service, reader, chosen, request.url, _origin(request))
-        return JSONResponse(made, headers=_CORS)
+        return JSONResponse(made, headers=CORS)
 
     async def _reader(self, request: Request) -> Reader:
         purpose = request.query_params.get("purpose")
@@ -178,70 +175,6 @@ class _Gateway:
         if granted is None or name not in granted.current.resources:
             raise ProblemError(404, _SAID[404])
         return Table(granted, name, granted.current.resources[name])
-
-
-class _Streamed(Response):
-    """A response that is made while it goes out, and ends with its reader."""
-
-    def __init__(self, service: Service, reader: Reader, question: Question, origin: str | None) -> None:
-        super().__init__()
-        self._service = service
-        self._reader = reader
-        self._question = question
-        self._origin = origin
-
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer until all of it is sent or nobody listens any more."""
-        out = _Sent(send, MEDIA_TYPES[self._question.form])
-        answering = asyncio.create_task(self._service.answer(self._reader, self._question, self._origin, out))
-        gone = asyncio.create_task(_gone(receive))
-        try:
-            await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not answering.done():
-                answering.cancel()
-                await asyncio.gather(answering, return_exceptions=True)
-                return
-            try:
-                answering.result()
-            except ProblemError as error:
-                if out.begun:  # left without an end, so that the reader sees that it is not whole
-                    LOG.warning("an answer was cut off: %s", " ".join(error.said.split()))
-                    return
-                raise
-            await out.end()
-        except OSError:  # nobody listens
-            return
-        finally:
-            for task in (answering, gone):
-                task.cancel()
-            await asyncio.gather(answering, gone, return_exceptions=True)
-
-
-class _Sent:
-    """An answer's way to the reader: waits until each piece is taken."""
-
-    def __init__(self, send: Send, media_type: str) -> None:
-        self.begun = False
-        self._send = send
-        self._media_type = media_type
-
-    async def begin(self, _columns: list[list[str]]) -> None:
-        headers = {"Content-Type": self._media_type, "Cache-Control": "no-store", **_CORS}
-        raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        await self._send({"type": "http.response.start", "status": 200, "headers": raw})
-        self.begun = True
-
-    async def send(self, piece: bytes) -> None:
-        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
-
-    async def end(self) -> None:
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _gone(receive: Receive) -> None:
-    """Return when the reader has hung up."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _origin(request: Request) -> str | None:
@@ -270,4 +203,4 @@ def _broken(_request: Request, _error: Exception) -> Response:
 def _said(status: int, said: str, headers: Any = None) -> Response:
     """A refusal as JSON: `{"error": …}`."""
     text = json.loads(json.dumps(said).encode("ascii", "replace"))
-    return JSONResponse({"error": text}, status, headers={**(headers or {}), **_CORS, "Cache-Control": "no-store"})
+    return JSONResponse({"error": text}, status, headers={**(headers or {}), **CORS, "Cache-Control": "no-store"})

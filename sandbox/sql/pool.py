@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 
 from policies.errors import DatalabError
 from sandbox.limits import NoCgroup
-from sandbox.sql.engine import Engine, Jail, started, sweep
+from sandbox.sql.engine import Engine
+from sandbox.sql.jail import started, sweep
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from catalog.lab import Lab
     from sandbox.sql.access import Reader, View
+    from sandbox.sql.jail import Jail
     from sandbox.sql.settings import GatewaySettings
 
 LOG = logging.getLogger("datalab.gateway")

@@ -9,11 +9,8 @@ import datetime as dt
 import fcntl
 import hashlib
 import hmac
-import os
 import re
 import secrets
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
@@ -21,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from catalog.lake import stamp
 from policies.document import Model, check_section, read_toml
 from policies.errors import LakeError, UsageError
+from policies.replace import replace_file
 from policies.settings import PolicySettings
 
 if TYPE_CHECKING:
@@ -121,16 +119,7 @@ class Tokens:
         with (self._path.with_suffix(".lock")).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             text = _TOKENS.dump_json(change(self.all()), indent=1)
-            descriptor, new = tempfile.mkstemp(dir=self._path.parent, prefix=".tokens.")
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(text)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(new).replace(self._path)
-            except BaseException:
-                Path(new).unlink(missing_ok=True)
-                raise
+            replace_file(self._path, text, 0o600)
 
 
 def _digest(secret: str) -> str:
