@@ -29,12 +29,16 @@ _FORMULA = r"(?s)^[=@\t\r\n]|^[+\-].*[^0-9 .,()/\-]"
 """What starts a formula in a spreadsheet: https://owasp.org/www-community/attacks/CSV_Injection."""
 
 
+class DoubledError(ValueError):
+    """Two columns of an answer have one name."""
+
+
 def write_answer(relation: duckdb.DuckDBPyRelation, form: Form, out: BinaryIO, *, defuse: bool) -> int:
     """Write all rows of `relation` to `out` as they come; returns how many there were.
 
     Arrow is an IPC stream and Parquet a file, both packed by zstd; CSV is UTF-8 with a header, and with `defuse`
     has no cell that a spreadsheet would run; JSON is one array of objects, a row a line. Geometry is WKT, in Parquet
-    WKB. Raises ValueError if two columns have one name, duckdb.Error when the engine fails on the way.
+    WKB. Raises DoubledError if two columns have one name, duckdb.Error when the engine fails on the way.
     """
     refuse_doubled(relation)
     reader = plain(relation, form, defuse=defuse).to_arrow_reader(_BATCH)
@@ -93,11 +97,12 @@ def _writer(schema: pa.Schema, relation: duckdb.DuckDBPyRelation, form: Form, ou
 
 
 def refuse_doubled(relation: duckdb.DuckDBPyRelation) -> None:
-    """Raise ValueError if two columns have one name: in JSON or Parquet, one of them would be lost."""
+    """Raise DoubledError if two columns have one name, in capitals or not: one of them would be lost."""
+    names = [name.casefold() for name in relation.columns]  # as the engine looks for them
     for place, name in enumerate(relation.columns):
-        if name in relation.columns[:place]:
+        if names[place] in names[:place]:
             message = f"two columns of the answer are called {name!r}; name one of them otherwise: … AS other"
-            raise ValueError(message)
+            raise DoubledError(message)
 
 
 def _is_geometry(kind: object) -> bool:

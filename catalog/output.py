@@ -9,7 +9,7 @@ import duckdb
 from rich.table import Table as Sheet
 from rich.text import Text
 
-from catalog.answers import plain, refuse_doubled, write_answer
+from catalog.answers import DoubledError, plain, refuse_doubled, write_answer
 from policies.errors import QueryError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def write(relation: duckdb.DuckDBPyRelation, form: Format, out: BinaryIO, consol
             return _table(relation, console)
         # What goes to a program is as it is; what a spreadsheet opens is a download
         return write_answer(relation, _FORMS[form], out, defuse=False)
-    except (duckdb.Error, ValueError) as error:
+    except (duckdb.Error, DoubledError) as error:
         raise QueryError(str(error)) from None
 
 

@@ -86,6 +86,21 @@ ATTACKS = [
     "FROM irve.bornes POSITIONAL JOIN read_text('/etc/passwd')",
     "FROM irve.bornes, LATERAL (FROM read_text(id))",
     'SELECT * FROM "]"."\\""',
+    "SELECT a.* FROM (WITH duckdb_views AS (SELECT 1) SELECT 1) b, duckdb_views a",
+    "SELECT a.* FROM (WITH Duckdb_Views AS (SELECT 1) SELECT 1) b, DUCKDB_VIEWS a",
+    'SELECT a.* FROM (WITH "/data/datasets.json" AS (SELECT 1) SELECT 1) b, "/data/datasets.json" a',
+    'WITH "secret.bornes" AS (SELECT 1) SELECT count(*) FROM secret.bornes',
+    "FROM (WITH tables AS (SELECT 1) SELECT 1) b, tables a",
+    "FROM cog_convert('irve.' || 'bornes', 'id', 2019, 2026)",
+    "FROM cog_convert('(SELECT name, value FROM duckdb_settings())', 'name', 2019, 2026)",
+    "FROM cog_convert('(WITH x AS (FROM glob(''/data/**'')) FROM x)', 'file', 2019, 2026)",
+    "FROM cog_check('irve.bornes', 'id', 'id', 2019, 2026, '(FROM read_csv(''/data/*/*/current.json''))')",
+    "FROM cog_convert('(FROM irve.bornes); FROM secret.bornes', 'id', 2019, 2026)",
+    "SELECT cog_sql('(FROM duckdb_views())', 'id', 2019, 2026)",
+    "SELECT pg_get_viewdef(22539)",
+    "SELECT current_query()",
+    "FROM histogram('irve.bornes', id)",
+    "SELECT setseed(0.5)",
     'SELECT "]" FROM irve.bornes',
 ]
 
@@ -98,6 +113,25 @@ def test_an_attack_is_refused_and_says_nothing_of_the_machine(gateway, sql):
     assert str(gateway.lab.root) not in said
     assert "root:" not in said
     assert gateway.sql("SELECT count(*) AS n FROM irve.bornes", "eve").json() == [{"n": 2}]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT id FROM irve.bornes",
+        "SELECT id FROM IRVE.Bornes",
+        'WITH irve AS (SELECT 1) SELECT id FROM "irve@open".bornes',
+        "WITH bornes AS (SELECT 7 AS id) SELECT (SELECT count(*) FROM irve.bornes) FROM bornes",
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM (VALUES (1)) v(a), LATERAL (SELECT id FROM irve.bornes))",
+        "DESCRIBE irve.bornes",
+        "SUMMARIZE irve.bornes",
+        "SELECT * FROM (SELECT 1 AS a) UNION BY NAME SELECT id FROM irve.bornes",
+        "FROM (PIVOT (FROM irve.bornes) ON id IN ('a') USING count(*))",
+    ],
+)
+def test_however_a_table_is_named_the_log_has_it(gateway, sql):
+    assert gateway.sql(sql, "eve").status_code == 200, gateway.sql(sql, "eve").text
+    assert [one["resource"] for one in gateway.audit()[-1]["editions"]] == ["bornes"]
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,43 @@ def test_two_columns_of_one_name_are_refused_rather_than_one_of_them_lost(gatewa
     assert "two columns of the answer are called 'id'" in refused(gateway.sql("SELECT id, id FROM irve.bornes"), 400)
 
 
+@pytest.mark.parametrize("sql", ['SELECT 1 AS "a", 2 AS "A"', "SELECT id, ID FROM irve.bornes"])
+def test_columns_that_differ_in_capitals_alone_are_refused_for_the_engine_takes_them_for_one(gateway, sql):
+    for accept in ("text/csv", ARROW, PARQUET, "application/json"):
+        assert "two columns of the answer are called" in refused(gateway.sql(sql, accept=accept), 400)
+
+
+@pytest.mark.parametrize(
+    "value", ["DATE '290000-01-01'", "'infinity'::DATE", "'-290000-01-01'::TIMESTAMP", "union_value(a := 1)"]
+)
+def test_a_value_that_a_form_has_no_room_for_is_named_and_the_engine_stays(gateway, value):
+    for accept in (ARROW, "application/json"):
+        answer = gateway.sql(f"SELECT {value} AS a", accept=accept)
+        assert answer.status_code == 200 or "CAST it to VARCHAR" in refused(answer, 400)
+    assert gateway.sql(f"SELECT CAST({value} AS VARCHAR) AS a").status_code == 200
+
+
+def test_a_purpose_that_no_policy_names_makes_no_engine_of_its_own_and_stands_in_the_log(gateway):
+    before = len(list((gateway.lab.var / "scratch").iterdir()))
+    for number in range(5):
+        gateway.get(f"/data/irve/open/bornes/rows?purpose=word{number}", Accept="text/csv")
+    assert len(list((gateway.lab.var / "scratch").iterdir())) <= before + 1
+    assert gateway.audit()[-1]["purpose"] == "word4"
+
+
+def test_what_a_client_says_of_its_address_is_an_address_or_nothing(gateway):
+    gateway.get("/data/irve/open/bornes/rows", **{"X-Forwarded-For": "account:root"})
+    assert gateway.audit()[-1]["origin"] is None
+    gateway.get("/data/irve/open/bornes/rows", **{"X-Forwarded-For": "192.0.2.7"})
+    assert gateway.audit()[-1]["origin"] == "192.0.2.7"
+
+
+def test_a_page_has_two_lines_in_the_log_as_a_query_has(gateway):
+    before = len(gateway.audit())
+    assert gateway.get("/data/irve/open/bornes/rows").json()["meta"]["total"] == 2
+    assert [event["what"] for event in gateway.audit()[before:]] == ["query", "answer"]
+
+
 def test_the_log_names_what_was_read_before_it_is_and_what_went_out_and_no_value_of_it(gateway):
     sql = "SELECT id FROM irve.bornes WHERE id <> 'Dupont-la-Joie'"
     answer = gateway.sql(sql, "ada", purpose="mobility")

@@ -73,6 +73,12 @@ def test_a_parameter_that_is_wrong_is_named_with_what_was_expected(name, value, 
     assert said in caught.value.said
 
 
+def test_what_has_no_meaning_for_groups_is_refused_and_not_passed_over():
+    for more in (("columns", "id"), ("montant__sort", "asc")):
+        with pytest.raises(ProblemError, match="of rows, not of groups"):
+            made(("id__groupby", ""), more)
+
+
 def test_so_many_parameters_are_read_and_no_more():
     with pytest.raises(ProblemError, match="at most 200 parameters"):
         made(*[("id__exact", "x")] * 201)

@@ -10,8 +10,9 @@ import datetime as dt
 import hashlib
 import logging
 import os
+import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sandbox.data import data_of
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("datalab.gateway")
 
+_MOST = 200
+"""So many views are remembered."""
+
 LAG = 5.0
 """Seconds after which what is not named in a query is looked at again."""
 
@@ -36,6 +40,9 @@ class Reader:
     who: str
     principals: frozenset[str]
     purpose: str | None
+    """The purpose by which grants are looked for; None where no policy names the one that was stated."""
+    stated: str | None = field(default=None, compare=False)
+    """The purpose as it was stated."""
 
 
 @dataclass(frozen=True)
@@ -62,21 +69,43 @@ class Access:
         """Read nothing yet."""
         self._lab = lab
         self._views: dict[Reader, View] = {}
+        self._guard = threading.Lock()
+        self._purposes: tuple[float, frozenset[str]] = (-LAG, frozenset())
 
     def view(self, reader: Reader, *, fresh: bool = False) -> View:
         """What the reader is granted; at most LAG seconds old, or new with `fresh`. Raises DatalabError."""
-        held = self._views.get(reader)
+        with self._guard:
+            held = self._views.get(reader)
         if held is not None and not fresh and time.monotonic() - held.read < LAG and held.day == _today():
             return held
         made = self._read(reader)
-        self._views[reader] = made
-        for old in [one for one, view in self._views.items() if made.read - view.read > 100 * LAG]:
-            self._views.pop(old, None)
+        with self._guard:
+            self._views.pop(reader, None)
+            self._views[reader] = made
+            while len(self._views) > _MOST:
+                del self._views[next(iter(self._views))]
         return made
+
+    def reader(self, who: str, principals: frozenset[str], purpose: str | None) -> Reader:
+        """Somebody, and the purpose that they state: one that no policy names opens what none opens."""
+        read, known = self._purposes
+        if purpose is not None and purpose not in known and time.monotonic() - read >= 1:
+            policies = self._lab.follow(self._lab.slugs).values()
+            grants = (grant for policy in policies if policy is not None for grant in policy.grants)
+            known = frozenset(one for grant in grants if grant.purposes != "any" for one in grant.purposes)
+            self._purposes = (time.monotonic(), known)
+        return Reader(who, principals, purpose if purpose in known else None, purpose)
 
     def holds(self, view: View, datasets: Iterable[str]) -> bool:
         """Whether nothing has changed that says who may read these datasets, and what is served of them."""
-        return view.day == _today() and all(self._lab.stamp(slug) == view.stamps.get(slug) for slug in datasets)
+        nothing = (None, None, None)  # no descriptor, and no policy
+        return view.day == _today() and all(
+            self._lab.stamp(slug) == view.stamps.get(slug, nothing) for slug in datasets
+        )
+
+    def current(self, view: View) -> bool:
+        """The same of all datasets that there are."""
+        return self.holds(view, {*self._lab.slugs, *view.stamps})
 
     def _read(self, reader: Reader) -> View:
         read, day = time.monotonic(), _today()

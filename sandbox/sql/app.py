@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import json
 import logging
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from anyio.to_thread import run_sync
@@ -23,6 +24,7 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from catalog.entries import EVERYONE
 from catalog.web.headers import SecurityHeaders
 from policies.errors import DatalabError
 from sandbox.sql import asked
@@ -34,7 +36,7 @@ from sandbox.sql.openapi import document
 from sandbox.sql.pool import Pool
 from sandbox.sql.service import Service
 from sandbox.sql.settings import GatewaySettings
-from sandbox.sql.streamed import CORS, Streamed
+from sandbox.sql.streamed import CORS, Paged, Streamed
 from sandbox.sql.table import Table, page_of
 from sandbox.sql.tokens import Tokens
 
@@ -94,11 +96,11 @@ class _Gateway:
             await self.pool.close()
 
     async def _warm(self) -> None:
-        readers = {Reader("everyone", frozenset({"everyone"}), None)}
+        readers = {Reader("everyone", EVERYONE, None)}
         try:
             for token in (await run_sync(self.tokens.all))[-8:]:
                 with contextlib.suppress(DatalabError):
-                    readers.add(Reader(f"user:{token.user}", self.tokens.principals(token), token.purpose))
+                    readers.add(self.access.reader(f"user:{token.user}", self.tokens.principals(token), token.purpose))
             for reader in readers:
                 await self.pool.warm(reader, await run_sync(self.access.view, reader))
         except DatalabError as error:
@@ -127,11 +129,11 @@ class _Gateway:
     async def sql(self, request: Request) -> Response:
         """Answer one SELECT, piece by piece."""
         # The token first: a stranger's body is not read
-        reader = await run_sync(asked.reader_of, self.tokens, request, None)
+        reader = await run_sync(asked.reader_of, self.access, self.tokens, request, None)
         if reader.who == "everyone":
             raise ProblemError(401, "SQL needs a token: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
         told = await asked.asked(request, self.settings.body)
-        reader = await run_sync(asked.reader_of, self.tokens, request, told.purpose)
+        reader = await run_sync(asked.reader_of, self.access, self.tokens, request, told.purpose)
         return Streamed(self.service, reader, told.question, _origin(request))
 
     async def datasets(self, request: Request) -> Response:
@@ -155,20 +157,19 @@ class _Gateway:
         if form != "json":
             whole = "page" not in request.query_params and "page_size" not in request.query_params
             return Streamed(self.service, reader, chosen.question(form, whole=whole), _origin(request))
-        made = await page_of(self.service, reader, chosen, request.url, _origin(request))
-        return JSONResponse(made, headers=CORS)
+        return Paged(page_of(self.service, reader, chosen, request.url, _origin(request)))
 
     async def _reader(self, request: Request) -> Reader:
         purpose = request.query_params.get("purpose")
-        return await run_sync(asked.reader_of, self.tokens, request, purpose)
+        return await run_sync(asked.reader_of, self.access, self.tokens, request, purpose)
 
     async def _table(self, request: Request, reader: Reader) -> Table:
         """What an address names; looked up among what is granted now, it never becomes a path."""
         named: dict[str, Any] = request.path_params
+        if not named["dataset"].isidentifier():
+            raise ProblemError(404, _SAID[404])
         view = await run_sync(self.access.view, reader)
-        if view.of(named["dataset"], named["edition"]) is None or not await run_sync(
-            self.access.holds, view, [named["dataset"]]
-        ):
+        if not await run_sync(self.access.holds, view, [named["dataset"]]):
             view = await run_sync(lambda: self.access.view(reader, fresh=True))
         granted = view.of(named["dataset"], named["edition"])
         name = named["resource"].removesuffix(".parquet")
@@ -178,7 +179,11 @@ class _Gateway:
 
 
 def _origin(request: Request) -> str | None:
-    return None if request.client is None else request.client.host
+    """The reader's address, as the proxy in front says it; None for what is no address."""
+    try:
+        return None if request.client is None else str(ip_address(request.client.host))
+    except ValueError:
+        return None
 
 
 def _problem(_request: Request, error: Exception) -> Response:

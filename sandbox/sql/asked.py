@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from catalog.entries import EVERYONE
 from policies.errors import UsageError
-from sandbox.sql.access import Reader
 from sandbox.sql.engine import Question
-from sandbox.sql.tokens import LONGEST
+from sandbox.sql.tokens import LONGEST, PURPOSE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from catalog.answers import Form
+    from sandbox.sql.access import Access, Reader
     from sandbox.sql.tokens import Tokens
 
 MEDIA_TYPES: Mapping[Form, str] = {
@@ -30,7 +31,6 @@ MEDIA_TYPES: Mapping[Form, str] = {
     "csv": "text/csv; charset=utf-8; header=present",
 }
 _SQL_TYPES = {"application/sql", "text/plain"}
-_PURPOSE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _ACCEPT_LIMIT = 1000
 _PARAMETERS = 1000
 _BODY_SECONDS = 30
@@ -53,16 +53,16 @@ class Asked:
     purpose: str | None
 
 
-def reader_of(tokens: Tokens, request: Request, purpose: str | None) -> Reader:
+def reader_of(access: Access, tokens: Tokens, request: Request, purpose: str | None) -> Reader:
     """Whoever the request's token names, or everyone when it has none. Raises ProblemError 401, 403 or 400.
 
     A token stands in `Authorization: Bearer …`, or as the password of Basic, which is what spreadsheets can do.
     """
-    if purpose is not None and not _PURPOSE.fullmatch(purpose):
+    if purpose is not None and not PURPOSE.fullmatch(purpose):
         raise ProblemError(400, "a purpose is a word of a-z, 0-9 and -, as the policy's grants name it")
     said = request.headers.get("authorization")
     if said is None:
-        return Reader("everyone", frozenset({"everyone"}), purpose)
+        return access.reader("everyone", EVERYONE, purpose)
     token = tokens.of(_token(said))
     if token is None:
         raise _unknown()
@@ -72,7 +72,7 @@ def reader_of(tokens: Tokens, request: Request, purpose: str | None) -> Reader:
         raise _unknown() from None
     if token.purpose is not None and purpose not in {None, token.purpose}:
         raise ProblemError(403, f"the token is for the purpose {token.purpose!r} alone")
-    return Reader(f"user:{token.user}", principals, token.purpose if purpose is None else purpose)
+    return access.reader(f"user:{token.user}", principals, token.purpose if purpose is None else purpose)
 
 
 async def asked(request: Request, limit: int) -> Asked:

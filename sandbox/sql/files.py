@@ -50,7 +50,7 @@ class Files:
             door="gateway",
             who=reader.who,
             editions=(opened,),
-            purpose=reader.purpose,
+            purpose=reader.stated,
             origin=origin,
             reason=request.headers.get("range"),
         )

@@ -29,6 +29,9 @@ LOG = logging.getLogger("datalab.gateway")
 KEPT = 16
 """So many engines without a question are kept at most; each holds some 100 MB."""
 
+_EACH = 3
+"""Engines that wait for one principal, whatever for; more only where more may run for them at a time."""
+
 _TIDY_SECONDS = 20
 _BUFFER = 4 * 1024**2
 
@@ -168,13 +171,17 @@ class Pool:
         except asyncio.CancelledError:  # whoever asked is gone; what has started is ended
             starting.add_done_callback(self._abandon)
             raise
-        reader, writer = await asyncio.open_connection(sock=jail.channel, limit=_BUFFER)
-        engine = Engine(jail, reader, writer)
         self._tell(jail)
+        engine = None
         try:
+            reader, writer = await asyncio.open_connection(sock=jail.channel, limit=_BUFFER)
+            engine = Engine(jail, reader, writer)
             await engine.ready()
         except BaseException:
-            self._end(engine)
+            if engine is None:
+                self._threads.submit(jail.end)
+            else:
+                self._end(engine)
             raise
         return engine
 
@@ -191,7 +198,11 @@ class Pool:
     def _back(self, session: Session, engine: Engine, view: View) -> None:
         """Keep an engine for the next question; have another started for one that is lost."""
         if engine.fit:
-            self._idle.setdefault(session, []).append((time.monotonic(), engine))
+            waiting = sum(len(held) for one, held in self._idle.items() if one.reader.who == session.reader.who)
+            if waiting < max(self._settings.share, _EACH):
+                self._idle.setdefault(session, []).append((time.monotonic(), engine))
+            else:
+                self._end(engine)
             return
         self._end(engine)
         warming = asyncio.create_task(self._again(session.reader, view))

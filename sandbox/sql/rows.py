@@ -70,6 +70,7 @@ def rows(table: str, columns: Sequence[ServedColumn], asked: Iterable[tuple[str,
             page_size = _count(name, value, LARGEST_PAGE)
         elif name == "columns":
             kept = [_known(one, types) for one in value.split(",")]
+            made.chosen = True
         elif name != "purpose":
             made.add(name, value)
     return Rows(made.sql(table, kept), made.params, page, page_size)
@@ -85,6 +86,7 @@ class _Statement:
         self._order: list[str] = []
         self._groups: list[str] = []
         self._aggregates: list[str] = []
+        self.chosen = False
 
     def add(self, name: str, value: str) -> None:
         column, parted, operator = name.rpartition("__")
@@ -128,6 +130,8 @@ class _Statement:
     def sql(self, table: str, kept: list[str]) -> str:
         where = f" WHERE {' AND '.join(self._where)}" if self._where else ""
         if self._groups or self._aggregates:
+            if self._order or self.chosen:
+                raise ProblemError(400, "columns and sort are of rows, not of groups: those stand by what groups them")
             cells = ", ".join([*self._groups, *self._aggregates])
             groups = f" GROUP BY {', '.join(self._groups)} ORDER BY {', '.join(self._groups)}" if self._groups else ""
             return f"SELECT {cells} FROM {table}{where}{groups}"  # noqa: S608  names quoted, values bound

@@ -63,24 +63,28 @@ class Service:
         self._pool = pool
         self._settings = settings
 
-    async def answer(self, reader: Reader, question: Question, origin: str | None, out: Out) -> None:
+    async def answer(
+        self, reader: Reader, question: Question, origin: str | None, out: Out, *, aside: bool = False
+    ) -> None:
         """Hand the answer to `out`. A line of the audit log tells what is read before it is, another what went out.
 
         Raises ProblemError when it cannot be asked, fails, takes too long or needs too much; when `out` had begun by
-        then, what it was given is not whole. Cancelling it ends the engine.
+        then, what it was given is not whole. Cancelling it ends the engine. A question that is asked `aside` of another
+        one, by the same reader and of the same table, has no lines of its own.
         """
         told = _Told()
         asked = Event(
             what="query",
             door="gateway",
             who=reader.who,
-            purpose=reader.purpose,
+            purpose=reader.stated,
             origin=origin,
             sha256=sha256_of(question.sql),
         )
         try:
             async with self._asked(reader, question) as (engine, told.editions):
-                await self._log(asked.model_copy(update={"editions": told.editions}))
+                if not aside:
+                    await self._log(asked.model_copy(update={"editions": told.editions}))
                 told.let = True
                 await self._stream(engine, out, told)
         except (QueryError, EngineLostError, TimeoutError, BusyError, DatalabError) as error:
@@ -94,7 +98,9 @@ class Service:
                 "bytes": told.bytes,
                 "reason": "whole" if told.rows is not None else told.outcome,
             }
-            await self._log(asked.model_copy(update=ended))
+            # A stranger who is told to come back could fill the disk with it
+            if not aside and (told.outcome, reader.who) != ("busy", "everyone"):
+                await self._log(asked.model_copy(update=ended))
 
     async def _stream(self, engine: Engine, out: Out, told: _Told) -> None:
         try:
@@ -124,8 +130,7 @@ class Service:
                 try:
                     editions = await engine.ask(question, view)
                 except UnknownTableError:  # it may have been granted or committed a moment ago
-                    newest = await asyncio.to_thread(self._access.view, reader, fresh=True)
-                    if newest.identity == view.identity:
+                    if await asyncio.to_thread(self._access.current, view):
                         raise
                 else:
                     if await asyncio.to_thread(self._access.holds, view, {one.dataset for one in editions}):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from sandbox.sql.asked import MEDIA_TYPES, ProblemError
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from starlette.types import Receive, Scope, Send
 
     from sandbox.sql.access import Reader
@@ -37,28 +39,50 @@ class Streamed(Response):
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Answer until all of it is sent or nobody listens any more."""
         out = _Sent(send, MEDIA_TYPES[self._question.form])
-        answering = asyncio.create_task(self._service.answer(self._reader, self._question, self._origin, out))
-        gone = asyncio.create_task(_gone(receive))
         try:
-            await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not answering.done():
-                answering.cancel()
-                await asyncio.gather(answering, return_exceptions=True)
-                return
-            try:
-                answering.result()
-            except ProblemError as error:
-                if out.begun:  # left without an end, so that the reader sees that it is not whole
-                    LOG.warning("an answer was cut off: %s", " ".join(error.said.split()))
-                    return
+            if await _while_heard(receive, self._service.answer(self._reader, self._question, self._origin, out)):
+                await out.end()
+        except ProblemError as error:
+            if not out.begun:
                 raise
-            await out.end()
+            # Left without an end, so that the reader sees that it is not whole
+            LOG.warning("an answer was cut off: %s", " ".join(error.said.split()))
         except OSError:  # nobody listens
             return
-        finally:
-            for task in (answering, gone):
-                task.cancel()
-            await asyncio.gather(answering, gone, return_exceptions=True)
+
+
+class Paged(Response):
+    """A page as JSON, which is made when it is asked for, and not when nobody listens any more."""
+
+    def __init__(self, making: Coroutine[Any, Any, dict[str, Any]]) -> None:
+        """`making` makes the page."""
+        super().__init__()
+        self._making = making
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Make it and send it."""
+        page: dict[str, Any] = {}
+
+        async def make() -> None:
+            page.update(await self._making)
+
+        if await _while_heard(receive, make()):
+            await JSONResponse(page, headers=CORS)(scope, receive, send)
+
+
+async def _while_heard(receive: Receive, work: Coroutine[Any, Any, None]) -> bool:
+    """Do the work, and give it up when the reader hangs up; whether it was done. Raises what it raises."""
+    working, gone = asyncio.create_task(work), asyncio.create_task(_gone(receive))
+    try:
+        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+            return True
+        return False
+    finally:
+        for task in (working, gone):
+            task.cancel()
+        await asyncio.gather(working, gone, return_exceptions=True)
 
 
 class _Sent:

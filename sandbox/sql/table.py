@@ -58,7 +58,7 @@ class Table:
 
 async def page_of(service: Service, reader: Reader, chosen: Chosen, url: URL, origin: str | None) -> dict[str, Any]:
     """A page: its rows, where the next and the one before are, and how many rows there are. Raises ProblemError."""
-    ((counted),) = await _collected(service, reader, chosen.total, origin)
+    ((counted),) = await _collected(service, reader, chosen.total, origin, aside=True)
     data = await _collected(service, reader, chosen.question("json", whole=False), origin)
     page, size, total = chosen.rows.page, chosen.rows.page_size, counted["total"]
     return {
@@ -91,8 +91,10 @@ class _Collected:
             raise ProblemError(400, "the page is too long: ask for fewer columns or a smaller page_size")
 
 
-async def _collected(service: Service, reader: Reader, question: Question, origin: str | None) -> list[dict[str, Any]]:
+async def _collected(
+    service: Service, reader: Reader, question: Question, origin: str | None, *, aside: bool = False
+) -> list[dict[str, Any]]:
     out = _Collected()
-    await service.answer(reader, question, origin, out)
+    await service.answer(reader, question, origin, out, aside=aside)
     found: list[dict[str, Any]] = json.loads(out.held)
     return found

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from catalog.lake import Stamp
 
 _FORM = re.compile(r"dlab_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
+PURPOSE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+"""What grants call a purpose, policies/editions/model.py."""
+
 LONGEST = 100
 """No token has more characters."""
 
@@ -82,6 +85,8 @@ class Tokens:
     def create(self, user: str, until: dt.date, purpose: str | None) -> str:
         """Make a token for `user` and return it: it is shown this once. Raises UsageError for an unknown user."""
         self._lab.section("policies", PolicySettings).of_user(user)
+        if purpose is not None and not PURPOSE.fullmatch(purpose):
+            raise UsageError(f"{purpose!r} is no purpose: expected a word of a-z, 0-9 and -, as grants name it")
         if until <= _today():
             raise UsageError(f"{until} has begun: until is the first day on which the token no longer holds")
         name, secret = secrets.token_hex(4), secrets.token_urlsafe(32)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import duckdb
-from answers import write_answer  # type: ignore[import-not-found]  # catalog/answers.py, where the jail has it
+from answers import DoubledError, write_answer  # type: ignore[import-not-found]  # catalog/answers.py, where the jail has it
 from lab.engine import behind_macros, opened  # type: ignore[import-not-found]
 
 from .channel import Answer, Channel
@@ -22,7 +23,8 @@ def main() -> NoReturn:
     """Open what is granted, lock the engine, and answer until the channel is closed."""
     channel = Channel(int(os.environ["DATALAB_CHANNEL"]))
     con, tables = opened()
-    granted = Granted(frozenset(tables), frozenset(behind_macros(tables)))
+    granted = Granted.of(con, tables, behind_macros(tables))
+    con.execute("SET python_enable_replacements = false")  # no variable of ours is a table
     con.execute("SET allowed_directories = ['/data']")
     con.execute(f"SET max_temp_directory_size = '{int(os.environ['DATALAB_SPILL_BYTES'])}B'")
     con.execute("SET enable_external_access = false")
@@ -34,6 +36,8 @@ def main() -> NoReturn:
             refused = answer(channel, con, json.loads(content), tables, granted)
             if refused is not None:
                 channel.tell(b"E", {"kind": refused[0], "error": refused[1]})
+                if refused[0] == "broken":  # the engine answers nothing any more: another is started
+                    sys.exit(1)
 
 
 def answer(
@@ -56,15 +60,25 @@ def answer(
         rows = write_answer(relation, asked["form"], cast("BinaryIO", out), defuse=True)
         out.send()
         channel.tell(b"Z", {"rows": rows})
-    except (RefusedError, ValueError) as error:
-        return "unknown" if isinstance(error, UnknownTableError) else "refused", str(error)
-    except (MemoryError, duckdb.OutOfMemoryException):
-        return "memory", "it needs more memory than one query may use"
-    except duckdb.Error as error:
-        return "engine", str(error)
-    except RecursionError:
-        return "refused", "the query is nested too deeply"
+    except Exception as error:  # noqa: BLE001  whatever a query brings about is told
+        return _refusal(error, asked["form"])
     return None
+
+
+def _refusal(error: Exception, form: str) -> tuple[str, str]:
+    """The kind of an error, and what to say of it."""
+    if isinstance(error, RefusedError | DoubledError):
+        return "unknown" if isinstance(error, UnknownTableError) else "refused", str(error)
+    if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
+        return "memory", "it needs more memory than one query may use"
+    if isinstance(error, duckdb.FatalException | duckdb.InternalException):
+        return "broken", "the engine failed at this query; ask for it in another way"
+    if isinstance(error, duckdb.Error):
+        return "engine", str(error)
+    if isinstance(error, RecursionError):
+        return "refused", "the query is nested too deeply"
+    # Arrow or Python has no room for a value, such as the year 290000
+    return "refused", f"a value cannot be written as {form} ({type(error).__name__}: {error}); CAST it to VARCHAR"
 
 
 if __name__ == "__main__":
