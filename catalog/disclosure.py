@@ -26,7 +26,8 @@ class Disclosure:
     """One table of an edition as it is served.
 
     `over` are its quasi-identifiers, by their names in the edition; without any, `classes` is None and `note` says why.
-    `of` is the column of l. `suppressed` counts the rows that were left out for `k`, `cells` those that are NULL.
+    `of` is the column of l, `person` that of the persons whom the classes count, None where they count rows.
+    `suppressed` counts the rows that were left out for `k`, `cells` those that are NULL.
     """
 
     edition: str
@@ -34,6 +35,7 @@ class Disclosure:
     rows: int
     over: tuple[str, ...] = ()
     of: str | None = None
+    person: str | None = None
     classes: Classes | None = None
     suppressed: int | None = None
     cells: int | None = None
@@ -86,11 +88,21 @@ def _of(
         )
     of = None if table is None or table.diversity is None else table.published(table.diversity.of)
     of = None if of in keys else of
+    person = None if table is None or table.anonymity is None else table.anonymity.of
+    if table is not None and person is not None and person not in table.keep:
+        counted = served.receipt.get("classes")
+        if not over and isinstance(counted, dict):
+            return replace(told, over=keys, of=of, person=person, classes=Classes(**counted))
+        told = replace(told, note=f"counts rows: {person!r}, which tells persons apart, is not in it")
+        person = None
+    elif table is not None and person is not None:
+        person = table.published(person)
+        person = None if person in keys else person
     files = lab.lake.files(slug, edition, resource, served)
     try:
         with duckdb.connect() as con:
             source = f"read_parquet([{', '.join(literal(path) for path in files)}])"
-            counted = con.execute(classes_sql(source, keys, of)).fetchone() or ()
+            row = con.execute(classes_sql(source, keys, of, person=person)).fetchone() or ()
     except duckdb.Error as error:
         raise QueryError(f"{slug}@{edition}.{resource}: {str(error).splitlines()[0]}") from None
-    return replace(told, over=keys, of=of, classes=Classes(*counted))
+    return replace(told, over=keys, of=of, person=person, classes=Classes(*row))

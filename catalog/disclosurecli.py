@@ -54,10 +54,13 @@ def disclosure_text(one: Disclosure) -> Text:
         lines.append(Text(f"  {one.note or 'no row, so no class'}"))
     else:
         diverse = "" if classes.least_diverse is None else f", l={classes.least_diverse} of {one.of}"
-        lines.append(Text(f"  k={classes.smallest}{diverse} over {', '.join(one.over)}"))
-        alone = f"{count_of(classes.uniques, 'row')} alone ({classes.unique_share:.1%})"
+        counted = "" if one.person is None else f" persons by {one.person}"
+        lines.append(Text(f"  k={classes.smallest}{counted}{diverse} over {', '.join(one.over)}"))
+        noun = "row" if one.person is None else "person"
+        alone = f"{count_of(classes.uniques, noun)} alone ({classes.unique_share:.1%})"
         found = f"found again: {1 / classes.smallest:.1%} at worst, {classes.expected:.1%} expected"
         lines.append(Text(f"  {count_of(classes.classes, 'class', 'classes')}, {alone}; {found}"))
+        lines += [] if one.note is None else [Text(f"  {one.note}")]
     hidden = [
         *([] if one.suppressed is None else [count_of(one.suppressed, "row")]),
         *([] if one.cells is None else [count_of(one.cells, "cell")]),
@@ -76,9 +79,11 @@ def disclosure_dict(one: Disclosure) -> dict[str, Any]:
         "rows": one.rows,
         "over": one.over,
         "sensitive": one.of,
+        "person": one.person,
         "k": None if classes is None else classes.smallest,
         "l": None if classes is None else classes.least_diverse,
         "classes": None if classes is None else classes.classes,
+        "persons": None if classes is None else classes.persons,
         "uniques": None if classes is None else classes.uniques,
         "unique_share": None if classes is None else classes.unique_share,
         "expected": None if classes is None else classes.expected,

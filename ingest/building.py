@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -13,7 +13,7 @@ from ingest.pseudonyms import register
 from policies.editions import edition_sql, literal, quoted
 from policies.editions.cells import UnprotectedError, suppress
 from policies.editions.disclosure import Classes, classes_sql
-from policies.editions.sql import HIDDEN, cells_sql, counts_sql
+from policies.editions.sql import HIDDEN, cells_sql, counts_sql, persons_sql
 from policies.errors import DocumentError
 from policies.wording import count_of
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from policies.editions import EditionTable, Source
     from policies.editions.cells import Cell
-    from policies.editions.model import Anonymity, Cells
+    from policies.editions.control import Anonymity, Cells
 
 _MOST_CELLS = 500_000
 """An aggregated table of more is no table of cells; they are all held in memory."""
@@ -73,6 +73,8 @@ def build(
         if table.anonymity is not None:
             classes = _checked(con, table, table.anonymity, source, written)
             counts["suppressed"] = counts.pop("rows") - classes.rows
+            if classes.persons is not None:
+                counts["classes"] = asdict(classes)  # who reads the edition may not have its column of persons
         if table.cells is not None:
             _check_cells(con, table, table.cells, source, written)
     counts.pop("rows", None)
@@ -102,8 +104,14 @@ def _checked(
     diverse = table.diversity
     asked = (None, 0) if diverse is None else (table.published(diverse.of), diverse.at_least)
     classes = Classes(*(con.execute(classes_sql(written, over, *asked)).fetchone() or ()))
+    if wanted.of is not None:
+        statement, columns, person = persons_sql(table, source, written)
+        counted = con.execute(classes_sql(f"({statement})", columns, person=person)).fetchone() or ()
+        persons = Classes(*counted)
+        classes = replace(classes, uniques=persons.uniques, smallest=persons.smallest, persons=persons.persons)
     if classes.smallest is not None and classes.smallest < wanted.at_least:
-        found = f"a class of {count_of(classes.smallest, 'row')} over {', '.join(over)} (k={classes.smallest})"
+        size = count_of(classes.smallest, "row" if wanted.of is None else "person")
+        found = f"a class of {size} over {', '.join(over)} (k={classes.smallest})"
         raise DocumentError(
             f"{source.place('k')}: {found}; expected at least {wanted.at_least}; tell who made this lab"
         )

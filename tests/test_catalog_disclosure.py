@@ -37,17 +37,19 @@ def jeu(folder):
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(VALUES, VALUES, VALUES), max_size=40))
-def test_classes_are_counted_as_by_hand(rows):
-    sizes = Counter((a, b) for a, b, _ in rows)
+@given(st.lists(st.tuples(VALUES, VALUES, VALUES), max_size=40), st.booleans())
+def test_classes_are_counted_as_by_hand(rows, persons):
     values = defaultdict(set)
     for a, b, c in rows:
-        values[a, b].add(c)
+        values[a, b].update([] if c is None else [c])
+    sizes = Counter((a, b) for a, b, _ in rows)
+    if persons:
+        sizes = {one: max(len(those), 1) for one, those in values.items()}
     with duckdb.connect() as con:
         con.register(
             "t", pa.table({name: pa.array([row[at] for row in rows], pa.int64()) for at, name in enumerate("abc")})
         )
-        found = Classes(*con.execute(classes_sql("t", ["a", "b"], "c", 2)).fetchone())
+        found = Classes(*con.execute(classes_sql("t", ["a", "b"], "c", 2, person="c" if persons else None)).fetchone())
     assert found == Classes(
         rows=len(rows),
         classes=len(sizes),
@@ -55,8 +57,9 @@ def test_classes_are_counted_as_by_hand(rows):
         smallest=min(sizes.values(), default=None),
         least_diverse=min(map(len, values.values()), default=None),
         poor=sum(len(one) < 2 for one in values.values()),
+        persons=sum(sizes.values()) if persons else None,
     )
-    assert found.expected == pytest.approx(sum(1 / sizes[a, b] for a, b, _ in rows) / len(rows) if rows else 0)
+    assert found.expected == pytest.approx(len(sizes) / sum(sizes.values()) if rows else 0)
 
 
 def test_an_edition_is_told_over_the_quasi_identifiers_that_it_declares_under_the_names_it_gives_them(jeu):
@@ -67,6 +70,29 @@ def test_an_edition_is_told_over_the_quasi_identifiers_that_it_declares_under_th
     assert opened.classes == Classes(rows=12, classes=3, uniques=0, smallest=3, least_diverse=3)
     assert opened.classes.expected == 0.25
     assert (partner.classes, partner.note) == (None, "declares no quasi-identifiers: name some by --over")
+
+
+STAYS = "nir;age;cp\n" + "".join(f"p{at};30;76000\n" for at in range(3)) + "seul;50;14000\n" * 5
+OF_PERSONS = {"at_least": 2, "over": ["age", "cp"], "of": "nir"}
+
+
+@pytest.mark.parametrize("keep", [["nir", "age", "cp"], ["age", "cp"]])
+def test_classes_of_persons_are_told_as_such_whether_their_column_is_kept_or_not(folder, datalab, keep):
+    folder.table("jeu", STAYS)
+    folder.grant("jeu", {"open": {"t": {"keep": keep, "k": OF_PERSONS}}})
+    list(ingest(folder.lab, "jeu", lambda _: None))
+    (made,) = disclosure(folder.lab, "jeu")
+    counted = Classes(rows=3, classes=1, uniques=0, smallest=3, least_diverse=None, persons=3)
+    assert (made.classes, made.person, made.suppressed) == (counted, "nir", 5)
+    assert datalab("disclosure", "jeu").out.splitlines()[1:] == [
+        "  k=3 persons by nir over age, cp",
+        "  1 class, 0 persons alone (0.0%); found again: 33.3% at worst, 33.3% expected",
+        "  suppressed: 5 rows",
+    ]
+    lines = datalab("disclosure", "jeu", "--over", "age").out.splitlines()
+    kept = "nir" in keep
+    assert lines[1] == ("  k=3 persons by nir over age" if kept else "  k=3 over age")
+    assert ("  counts rows: 'nir', which tells persons apart, is not in it" in lines) is not kept
 
 
 def test_other_quasi_identifiers_can_be_asked_of_every_edition_that_has_them_and_of_raw(jeu):

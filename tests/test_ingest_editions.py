@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 
 import duckdb
@@ -58,7 +59,7 @@ def test_an_edition_renames_drops_and_cuts_off_and_its_receipt_counts(folder):
     run(folder)
     found = connect(folder.lab, EVERYONE).execute("SELECT * FROM jeu.t")
     assert [column[0] for column in found.description] == ["trimestre", "revenu"]
-    assert found.fetchall() == [("2024-Q1", 5), ("2024-Q3", 100), ("2023-Q1", 0)]
+    assert found.fetchall() == [("2023-Q1", 0), ("2024-Q1", 5), ("2024-Q3", 100)]
     told = receipt(folder, "open")
     assert (told["top"], told["bottom"], told["rows_in"], told["rows_out"]) == ({"revenu": 1}, {"revenu": 1}, 3, 3)
 
@@ -71,6 +72,22 @@ def test_rows_of_small_classes_are_left_out_and_counted(folder):
     told = receipt(folder, "open")
     assert (told["suppressed"], told["rows_out"], told["rows_in"]) == (2, 12, 14)
     assert "n1" not in str((folder.root / "var/lake/jeu/open/current.json").read_text())
+
+
+STAYS = [("p0", 1), ("p0", 1), ("p0", 1), ("p1", 2), ("p2", 2), (None, 2), ("p3", 3), (None, 3), (None, None)]
+
+
+@pytest.mark.parametrize("how", [{}, {"pseudonymise": ["nir"]}, {"pseudonymise": ["nir", "n"]}])
+@pytest.mark.parametrize("keep", [["n"], ["nir", "n"]])
+def test_a_class_is_of_persons_where_the_policy_says_who_they_are(tmp_path, keep, how):
+    columns = {"nir": [nir for nir, _ in STAYS], "n": [n for _, n in STAYS]}
+    how = {key: [one for one in those if one in keep] for key, those in how.items()}
+    at = keep.index("n")
+    rows = built(tmp_path, columns, TYPES, keep=keep, k={"at_least": 2, "over": ["n"]}, **how)[1:]
+    assert len(rows) == 8
+    rows = built(tmp_path, columns, TYPES, keep=keep, k={"at_least": 2, "over": ["n"], "of": "nir"}, **how)[1:]
+    assert len(rows) == 3  # those of p1, of p2, and of nobody known, beside them
+    assert len({row[at] for row in rows}) == 1
 
 
 VALUES = st.one_of(st.none(), st.integers(0, 3))
@@ -166,7 +183,7 @@ def test_the_source_s_own_markers_stay_and_its_secret_cells_are_protected_too(fo
     folder.grant("jeu", {"open": {"t": {**table, "cells": cells}}})
     run(folder)
     assert select(folder, EVERYONE, "SELECT commune, n, n_marker FROM jeu.t") == [
-        ("76540", None, "s"), ("14118", None, "s"), ("27229", 70, None), ("Tous", 98, None),
+        ("14118", None, "s"), ("27229", 70, None), ("76540", None, "s"), ("Tous", 98, None),
     ]  # fmt: skip
 
 
@@ -292,15 +309,81 @@ def test_a_zone_without_a_table_is_named_with_what_to_do(zoned):
     assert zoned.lab.granted(EVERYONE) == ()
 
 
-def built(folder, columns: dict[str, list], types: dict[str, str], **table: object) -> list[tuple]:
+TYPES = {"nir": "VARCHAR", "n": "BIGINT"}
+
+
+def hash_of(at: int) -> int:
+    return int.from_bytes(hashlib.sha256(str(at).encode()).digest()[:4])
+
+
+def built(
+    folder, columns: dict[str, list], types: dict[str, str], purpose: str = "open", **table: object
+) -> list[tuple]:
     """The rows that an edition makes of a table with these columns, and the names of its columns first."""
     raw, made = folder / "raw.parquet", folder / "made.parquet"
     kinds = {"VARCHAR": pa.string(), "BIGINT": pa.int64()}
     pq.write_table(pa.table({name: pa.array(values, kinds[types[name]]) for name, values in columns.items()}), raw)
     source = Source(item=f"read_parquet('{raw}')", columns=types, place=lambda *keys: f"p.yaml {keys}")
-    secret = Secret(key=b"1" * 32, scope="jeu/open")
+    secret = Secret(key=b"1" * 32, scope=f"jeu/{purpose}")
     told = build(EditionTable.model_validate(table), source, [raw], made, folder, secret)
     return [tuple(name for name, _ in told.columns), *duckdb.execute(f"FROM '{made}'").fetchall()]
+
+
+MANY = 400
+IN_SOURCE_ORDER = {"nir": [f"{at:05}" for at in range(MANY)], "n": [at * 7 % MANY for at in range(MANY)]}
+
+
+def joined_by_row(here: list[tuple], there: list[tuple]) -> int:
+    """How many of the first columns and of the last ones, row by row, are of one row of the source."""
+    of = {one: at for at, one in enumerate(IN_SOURCE_ORDER["n"])}
+    return sum(of[a] == of[b] for (*_, a), (*_, b) in zip(here, there, strict=True))
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_editions_for_two_purposes_cannot_be_joined_by_the_order_of_their_rows(tmp_path, monkeypatch, ordered):
+    if not ordered:  # so they were, and could
+        monkeypatch.setattr(EditionTable, "ordered", False)
+    one, two = (
+        built(tmp_path, IN_SOURCE_ORDER, TYPES, purpose=purpose, keep=["nir", "n"], pseudonymise={"nir": purpose})[1:]
+        for purpose in ("eau", "air")
+    )
+    # The n of a row stands for the person. By chance one row of all meets itself, and eight never (about 1 / 10^6)
+    assert joined_by_row(one, two) < 9 if ordered else joined_by_row(one, two) == MANY
+    # Nor does the place of a pseudonym tell where in a source sorted by its identifier the person stood
+    assert ([row[1] for row in one] == IN_SOURCE_ORDER["n"]) is not ordered
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_columns_that_two_coarser_editions_split_are_not_put_together_by_the_order_of_their_rows(
+    tmp_path, monkeypatch, ordered
+):
+    if not ordered:
+        monkeypatch.setattr(EditionTable, "ordered", False)
+    columns = {**IN_SOURCE_ORDER, "d": ["ab"[hash_of(at) % 2] for at in range(MANY)]}
+    k = {"at_least": 2, "over": ["d"]}
+    (_, *one) = built(tmp_path, columns, {**TYPES, "d": "VARCHAR"}, keep=["d"], k=k)
+    (_, *two) = built(tmp_path, columns, {**TYPES, "d": "VARCHAR"}, keep=["n"], generalise={"n": {"width": 1}})
+    of = dict(zip(map(str, columns["n"]), columns["d"], strict=True))
+    met = sum(of[n] == d for (d,), (n,) in zip(one, two, strict=True))
+    assert abs(met - MANY / 2) < 60 if ordered else met == MANY
+
+
+def test_a_table_is_built_the_same_whatever_the_order_of_the_source(tmp_path):
+    turned = {name: values[::-1] for name, values in IN_SOURCE_ORDER.items()}
+    how = {"keep": ["n", "nir"], "pseudonymise": ["nir"], "generalise": {"n": {"width": 90}}}
+    assert built(tmp_path, IN_SOURCE_ORDER, TYPES, **how) == built(tmp_path, turned, TYPES, **how)
+
+
+def test_an_edition_that_was_built_in_the_source_s_order_is_built_again_and_its_past_is_not_read(folder, monkeypatch):
+    folder.table("jeu", PERSONS)
+    folder.grant("jeu", {"open": {"t": CLASSES}, "plain": {"t": {"keep": ["age"]}}})
+    with monkeypatch.context() as before:
+        before.setattr(EditionTable, "ordered", False)
+        run(folder)
+    assert len(select(folder, EVERYONE, "FROM jeu.t")) == 12  # it stays open until then
+    assert run(folder).editions == ("open",)
+    assert readable(folder) == [1]
+    assert run(folder).status == "unchanged"
 
 
 def test_names_that_are_sql_themselves_stay_names(tmp_path):
@@ -324,7 +407,7 @@ def test_a_cell_of_an_unknown_position_is_a_cell_like_another(tmp_path):
     columns = {"d": [None, "a", "b", "T"], "n": [2, 30, 9, 41]}
     cells = {"dimensions": {"d": "T"}, "count": "n", "at_least": 5}
     found = built(tmp_path, columns, {"d": "VARCHAR", "n": "BIGINT"}, keep=["d", "n"], cells=cells)
-    assert found == [("d", "n", "n_marker"), (None, None, "s"), ("a", 30, None), ("b", None, "s"), ("T", 41, None)]
+    assert found == [("d", "n", "n_marker"), ("T", 41, None), ("a", 30, None), ("b", None, "s"), (None, None, "s")]
 
 
 @pytest.mark.parametrize(

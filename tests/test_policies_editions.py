@@ -63,13 +63,43 @@ def test_an_edition_pseudonymises_generalises_and_filters():
     assert made == (
         'SELECT pseudonym(CAST("nom" AS VARCHAR)) AS "nom", strftime("jour", \'%Y-%m\') AS "jour", '
         'CAST(round("montant" / 100) * 100 AS DECIMAL(18,2)) AS "montant" FROM src WHERE (\nmontant > 0 -- a comment\n)'
+        "\nORDER BY 1, 2, 3"
     )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pseudonymise": ["n"]},
+        {"generalise": {"n": {"step": 5}}},
+        {"top": {"n": 5}},
+        {"bottom": {"n": 5}},
+        {"k": {"at_least": 5, "over": ["n"]}},
+        {"cells": {"dimensions": {"nom": None}, "count": "n", "at_least": 5}},
+    ],
+)
+def test_what_alters_anything_is_put_in_an_order_of_its_own_pseudonyms_first_and_is_unlike_what_was_not(change):
+    table = EditionTable.model_validate({"keep": ["nom", "n"], **change})
+    places = "2, 1" if "pseudonymise" in change else "1, 2, 3" if "cells" in change else "1, 2"
+    assert edition_sql(table, source()).endswith(f"\nORDER BY {places}")
+    before = {"definition": definition(table)}
+    assert not alike(before, {**before, "made_with": made_with(table, ONE, {})})
+
+
+def test_what_only_keeps_renames_and_filters_stays_in_its_order():
+    table = EditionTable.model_validate({"keep": ["nom", "n"], "rename": {"nom": "x"}, "where": "n > 5"})
+    assert "ORDER" not in edition_sql(table, source())
+    assert made_with(table, ONE, {}) == {}
 
 
 @pytest.mark.parametrize(
     ("table", "said"),
     [
         ({"keep": ["nm"]}, "(keep.0): unknown column 'nm'; did you mean 'nom'"),
+        (
+            {"keep": ["nom"], "k": {"at_least": 5, "over": ["nom"], "of": "jou"}},
+            "(k.of): unknown column 'jou'; did you mean 'jour'",
+        ),
         ({"keep": ["nom"], "drop": ["jours"]}, "(drop.0): unknown column 'jours'; did you mean 'jour'"),
         (of("nom", "year"), "(generalise.nom): column 'nom' is VARCHAR; only dates have a year"),
         (of("nom", "quarter"), "column 'nom' is VARCHAR; only dates have a quarter"),
@@ -124,6 +154,9 @@ def test_an_edition_that_cannot_be_built_says_why(table, said):
         {"keep": ["nom"], "k": {"at_least": 5, "over": ["nom"]}, "l": {"at_least": 2, "of": "nom"}},
         {"keep": ["nom", "n"], "cells": {"dimensions": {"nom": None}, "count": "nom", "at_least": 5}},
         {"keep": ["nom", "n"], "cells": {"dimensions": {}, "count": "n", "at_least": 5}},
+        {"keep": ["nom", "n"], "k": {"at_least": 5, "over": ["n"], "of": "n"}},
+        {"keep": ["nom", "n"], "k": {"at_least": 5, "over": ["n"], "of": "nom"}, "generalise": {"nom": "departement"}},
+        {"keep": ["nom", "n", "part"], "cells": {"dimensions": {"nom": None}, "count": "n", "at_least": 5}},
         {"keep": ["nom", "n"], "top": {"n": 9}, "cells": {"dimensions": {"nom": None}, "count": "n", "at_least": 5}},
         {"keep": ["nom", "n", "n_marker"], "cells": {"dimensions": {"nom": None}, "count": "n", "at_least": 5}},
     ],
@@ -174,6 +207,16 @@ grants:
             "keep: [nom, n]\n      generalise: {n: week}\n",
             "p.yaml:6: 'editions.study.t.generalise.n': expected year, quarter, month, departement, epci",
         ),
+        (
+            "keep: [nom, n]\n",
+            "keep: [nom, n]\n      k:\n        at_least: 5\n        over: [COM]\n",
+            "p.yaml:8: 'editions.study.t': column 'COM' is a quasi-identifier of 'k' that is not kept; keep it, or",
+        ),
+        (
+            "keep: [nom, n]\n      pseudonymise: {nom: eau}\n    u",
+            "keep: [nom, n,\n        p]\n      cells: {dimensions: {nom: }, count: n, at_least: 5}\n    u",
+            "p.yaml:6: 'editions.study.t': column 'p' stands beside the hidden count, and may give it back; list",
+        ),
     ],
 )
 def test_what_a_policy_says_wrongly_of_its_editions_is_told_with_its_line(old, new, said):
@@ -198,7 +241,7 @@ def test_rows_of_small_classes_are_left_out_by_one_statement():
         '_small AS (\nSELECT "jour", "n" FROM _form GROUP BY ALL HAVING count(*) < 5\n)\n'
         'SELECT pseudonym(CAST(_form."nom" AS VARCHAR)) AS "nom", _form."jour" AS "annee", _form."n" AS "n" '
         'FROM _form ANTI JOIN _small ON _form."jour" IS NOT DISTINCT FROM _small."jour" '
-        'AND _form."n" IS NOT DISTINCT FROM _small."n"'
+        'AND _form."n" IS NOT DISTINCT FROM _small."n"\nORDER BY 1, 2, 3'
     )
 
 
@@ -257,9 +300,10 @@ CHANGES = [
     {"where": "n > 5"},
     {"k": {"at_least": 5, "over": ["n"]}},
     {"k": {"at_least": 6, "over": ["n"]}},
+    {"k": {"at_least": 5, "over": ["n"], "of": "nom"}},
     {"k": {"at_least": 5, "over": ["n"]}, "l": {"at_least": 2, "of": "nom"}},
-    {"cells": {"dimensions": {"nom": None}, "count": "n", "at_least": 5}},
-    {"cells": {"dimensions": {"nom": "Total"}, "count": "n", "at_least": 5}},
+    {"cells": {"dimensions": {"nom": None}, "count": "n", "values": ["m"], "at_least": 5}},
+    {"cells": {"dimensions": {"nom": "Total"}, "count": "n", "values": ["m"], "at_least": 5}},
 ]
 
 
@@ -276,6 +320,9 @@ def test_the_definition_of_an_edition_that_an_older_release_built_is_still_the_s
         {"keep": ["nom", "n"], "pseudonymise": ["nom"], "generalise": {"n": {"step": 5}}}
     )
     said = '{"keep":["nom","n"],"pseudonymise":["nom"],"generalise":{"n":{"step":5.0}},"where":null}'
+    assert definition(table) == hashlib.sha256(said.encode()).hexdigest()
+    table = EditionTable.model_validate({"keep": ["n"], "k": {"at_least": 5, "over": ["n"]}})
+    said = '{"keep":["n"],"pseudonymise":[],"generalise":{},"where":null,"anonymity":{"at_least":5,"over":["n"]}}'
     assert definition(table) == hashlib.sha256(said.encode()).hexdigest()
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from policies.editions import EditionTable, Source, edition_sql
 from policies.editions.grid import cell
+from policies.editions.sql import form_sql
 
 
 def source(columns: dict[str, str], item: str = "src") -> Source:
@@ -22,9 +23,9 @@ def source(columns: dict[str, str], item: str = "src") -> Source:
 
 
 def made(values: list, sql_type: str, how: object = None, **more: object) -> list:
-    """What an edition makes of a column `c` of these values, in their order."""
+    """What an edition makes of a column `c` of these values, before it puts them in an order of their own."""
     table = {"keep": ["c"], **({} if how is None else {"generalise": {"c": how}}), **more}
-    statement = edition_sql(EditionTable.model_validate(table), source({"c": sql_type}))
+    statement = form_sql(EditionTable.model_validate(table), source({"c": sql_type}))
     with duckdb.connect() as con:
         con.execute("SET TimeZone = 'UTC'")
         con.execute(f"CREATE TABLE src (c {'BLOB' if sql_type == 'GEOMETRY' else sql_type})")
@@ -104,7 +105,7 @@ def test_every_commune_of_the_example_lab_has_the_departement_that_insee_gives_i
         ).fetchall()
         con.execute("CREATE TABLE src AS SELECT unnest(?) AS c", [[code for code, _ in rows]])
         table = EditionTable.model_validate({"keep": ["c"], "generalise": {"c": "departement"}})
-        found = con.execute(edition_sql(table, source({"c": "VARCHAR"}))).fetchall()
+        found = con.execute(form_sql(table, source({"c": "VARCHAR"}))).fetchall()
     assert len(rows) > 34_000
     assert found == [(departement,) for _, departement in rows]
 

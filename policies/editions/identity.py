@@ -18,15 +18,20 @@ _FIRST = frozenset({"keep", "pseudonymise", "generalise", "where"})
 def definition(table: EditionTable) -> str:
     """Names what an edition keeps of a table: while it is the same, so is what may be seen of the same rows."""
     later = type(table).model_fields.keys() - _FIRST
-    silent = {name for name in later if name == "drop" or not getattr(table, name)}
+    silent: dict[str, Any] = {name: True for name in later if name == "drop" or not getattr(table, name)}
+    if table.anonymity is not None and table.anonymity.of is None:
+        silent["anonymity"] = {"of"}
     return hashlib.sha256(table.model_dump_json(exclude=silent).encode()).hexdigest()
 
 
 def made_with(table: EditionTable, key: bytes, zones: Mapping[str, str]) -> dict[str, str]:
     """What a table was made with beside its definition, as its receipt keeps it: the key's name (a digest, which tells
-    nothing of the key) and which tables gave the zones.
+    nothing of the key), which tables gave the zones, and whether its rows were put in an order of their own.
     """
     named = {f"zones.{name}": said for name, said in sorted(zones.items()) if name in table.generalise.values()}
+    # Not of the definition: no door closes before the next ingest has built again what stands in the source's order.
+    # What stands so in the past is unlike what that ingest builds, and no longer read: it could be joined by row number
+    named |= {"order": "values"} if table.ordered else {}
     return (
         {"key": hashlib.blake2b(b"fingerprint", key=key, digest_size=8).hexdigest(), **named}
         if table.pseudonymise

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field, StringConstraints, model_validator
 
 from policies.document import Model, PlacedError, suggest
+from policies.editions.control import Anonymity, Cells, Diversity
 from policies.editions.generalisation import Generalisation, Number
 from policies.editions.grid import Grid
 
@@ -18,38 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 Purpose = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+_UNKEPT = {
+    "k": ("is a quasi-identifier of 'k' that is", "keep it, or take it out of 'over'; "),
+    "l": ("is what 'l' counts, and is", "keep it, or take 'l' away; "),
+    "cells": ("is one of 'cells', and is", "keep it, or take it out of 'cells'; "),
+}
+"""What each key makes of a column that is not kept, and how to mend it; the other keys transform it."""
 ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-
-
-class Anonymity(Model):
-    """Rows that fewer than `at_least` share in `over` (the quasi-identifiers) are left out. NULL is a value too."""
-
-    at_least: int = Field(ge=2)
-    over: tuple[str, ...] = Field(min_length=1)
-
-
-class Diversity(Model):
-    """Each class of `k` must have `at_least` different values of a column, or the edition is not built."""
-
-    at_least: int = Field(ge=2)
-    of: str
-
-
-class Cells(Model):
-    """The table's rows are cells of counts: small ones become NULL, and as many more as would give them back.
-
-    `dimensions` says of each what stands for all of it together among the rows (`Total`), nothing where no row does.
-    """
-
-    dimensions: dict[str, str | None] = Field(min_length=1, max_length=6)
-    count: str
-    values: tuple[str, ...] = ()
-    at_least: int = Field(ge=2)
-
-    @property
-    def hidden(self) -> tuple[str, ...]:
-        """The columns that are NULL in a suppressed cell."""
-        return (self.count, *self.values)
 
 
 class EditionTable(Model):
@@ -71,7 +47,8 @@ class EditionTable(Model):
     def _named_columns_are_kept(self) -> EditionTable:
         for column, *place in self._named():
             if column not in self.keep:
-                message = f"column {column!r} is transformed but not kept; {suggest(column, list(self.keep))}"
+                said, mend = _UNKEPT.get(str(place[0]), ("is transformed but", ""))
+                message = f"column {column!r} {said} not kept; {mend}{suggest(column, list(self.keep))}"
                 raise PlacedError(message, *place)
         for column in self.pseudonymise:
             for key, those in (("generalise", self.coarsened), ("top", self.top), ("bottom", self.bottom)):
@@ -113,12 +90,21 @@ class EditionTable(Model):
         return self
 
     @model_validator(mode="after")
-    def _disclosure_control_makes_sense(self) -> EditionTable:
+    def _classes_make_sense(self) -> EditionTable:
         if self.diversity is not None:
             if self.anonymity is None:
                 raise PlacedError("'l' is of the classes of 'k', which is missing", "l")
             if self.diversity.of in self.anonymity.over:
                 raise PlacedError(f"column {self.diversity.of!r} has one value in each class of 'k'", "l", "of")
+        person = None if self.anonymity is None else self.anonymity.of
+        if self.anonymity is not None and person in self.anonymity.over:
+            raise PlacedError(f"column {person!r} is in 'over': each class would be of one person", "k", "of")
+        if person is not None and person in self.coarsened.union(self.top, self.bottom):
+            raise PlacedError(f"column {person!r} tells persons apart, and is made coarser; choose one", "k", "of")
+        return self
+
+    @model_validator(mode="after")
+    def _cells_make_sense(self) -> EditionTable:
         if self.cells is None:
             return self
         if self.anonymity is not None:
@@ -129,6 +115,12 @@ class EditionTable(Model):
                 raise PlacedError(f"column {column!r} stands twice in 'cells'", "cells")
             if column in self.pseudonymise or (column == self.cells.count and column in cut):
                 raise PlacedError(f"column {column!r} must be as it came: its small values are hidden", "cells")
+        for number, column in enumerate(self.keep):
+            if column not in hidden and column not in self.cells.dimensions:
+                message = (
+                    f"column {column!r} stands beside the hidden count, and may give it back; list it in 'values' of"
+                )
+                raise PlacedError(f"{message} 'cells', or drop it", "keep", number)
         return self
 
     @property
@@ -142,6 +134,11 @@ class EditionTable(Model):
         """The columns whose values are not those of the source."""
         hidden = () if self.cells is None else self.cells.hidden
         return self.coarsened.union(self.pseudonymise, self.top, self.bottom, hidden)
+
+    @property
+    def ordered(self) -> bool:
+        """Whether its rows stand in the order of their own values: the source's order would join what was altered."""
+        return self.anonymity is not None or bool(self.altered)
 
     @property
     def left_as_they_are(self) -> tuple[str, ...]:

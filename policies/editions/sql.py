@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from policies.document import suggest
+from policies.editions.disclosure import members
 from policies.editions.generalisation import ZONES, generalised, is_number, is_whole, number
 from policies.editions.grid import Grid, cell, point_cell
 from policies.editions.quoting import literal, quoted
@@ -46,9 +47,14 @@ class Source:
 def edition_sql(table: EditionTable, source: Source) -> str:
     """The SELECT that makes an edition's table.
 
-    With `cells` it joins the relation HIDDEN. Raises DocumentError when a column is unknown or of a type that cannot be
-    generalised so.
+    Rows of a table that alters anything come in the order of what is published, pseudonyms first: that of the source
+    would join two editions row by row. With `cells` it joins the relation HIDDEN. Raises DocumentError when a column is
+    unknown or of a type that cannot be generalised so.
     """
+    return f"{_rows_sql(table, source)}{_order(table)}"
+
+
+def _rows_sql(table: EditionTable, source: Source) -> str:
     if table.anonymity is None and table.cells is None:
         return _select(table, source, _finished(table, dict(_coarse(table, source))))
     form = f"WITH _form AS NOT MATERIALIZED (\n{form_sql(table, source)}\n)"
@@ -62,9 +68,22 @@ def edition_sql(table: EditionTable, source: Source) -> str:
         return f"{form}\nSELECT {', '.join(columns)} FROM _form LEFT JOIN {HIDDEN} ON {' AND '.join(keys)}"
     over = [] if table.anonymity is None else [quoted(name) for name in table.anonymity.over]
     at_least = 0 if table.anonymity is None else table.anonymity.at_least
+    counted = members(None if table.anonymity is None else table.anonymity.of)
     same = " AND ".join(f"_form.{name} IS NOT DISTINCT FROM _small.{name}" for name in over)
-    small = f"SELECT {', '.join(over)} FROM _form GROUP BY ALL HAVING count(*) < {at_least}"  # noqa: S608
+    small = f"SELECT {', '.join(over)} FROM _form GROUP BY ALL HAVING {counted} < {at_least}"  # noqa: S608
     return f"{form}, _small AS (\n{small}\n)\nSELECT {', '.join(columns)} FROM _form ANTI JOIN _small ON {same}"
+
+
+def _order(table: EditionTable) -> str:
+    """By each column's place, as a name may be one of the source's too.
+
+    Pseudonyms are of a secret order, and nearly tell the rows apart, so the columns behind them are seldom compared.
+    """
+    if not table.ordered:
+        return ""
+    places = [at for at, column in enumerate(table.sources.values(), start=1) if column in table.pseudonymise]
+    places += [at for at in range(1, len(table.sources) + 1) if at not in places]
+    return f"\nORDER BY {', '.join(map(str, places))}"
 
 
 def form_sql(table: EditionTable, source: Source) -> str:
@@ -75,11 +94,30 @@ def form_sql(table: EditionTable, source: Source) -> str:
     plain = {
         name: f"CAST({one} AS VARCHAR)" if name in table.pseudonymise else one for name, one in _coarse(table, source)
     }
+    if table.anonymity is not None and table.anonymity.of is not None:
+        plain.setdefault(table.anonymity.of, quoted(table.anonymity.of))
     for name in () if table.cells is None else table.cells.hidden:
         marker = f"{name}{MARKER}"
         if marker in source.columns and marker not in table.keep:
             plain[marker] = quoted(marker)
     return _select(table, source, [_as(expression, name) for name, expression in plain.items()])
+
+
+def persons_sql(table: EditionTable, source: Source, written: str) -> tuple[str, tuple[str, ...], str]:
+    """The SELECT of who stands in each class of the table at `written`, a FROM item, for a `k` of persons: also of a
+    column that is not kept. Beside it its quasi-identifiers, as they are published, and the column of persons.
+    """
+    if table.anonymity is None or table.anonymity.of is None:
+        message = "the classes of this table are not of persons"
+        raise ValueError(message)
+    over = {f"o{at}": name for at, name in enumerate(table.anonymity.over)}
+    columns = [f"{_hashed(table, name, f'_form.{quoted(name)}')} AS {short}" for short, name in over.items()]
+    columns.append(f"_form.{quoted(table.anonymity.of)} AS person")
+    same = " AND ".join(
+        f"_all.{short} IS NOT DISTINCT FROM _there.{quoted(table.published(name))}" for short, name in over.items()
+    )
+    form = f"SELECT {', '.join(columns)} FROM (\n{form_sql(table, source)}\n) AS _form"  # noqa: S608
+    return f"SELECT * FROM ({form}) AS _all SEMI JOIN {written} AS _there ON {same}", tuple(over), "person"  # noqa: S608
 
 
 def cells_sql(table: EditionTable, source: Source) -> str:
@@ -169,9 +207,12 @@ def _finished(table: EditionTable, columns: Mapping[str, str]) -> list[str]:
     """Each column under its name in the edition, pseudonymised if it must be."""
     made = []
     for name, expression in columns.items():
-        hashed = f"{PSEUDONYM}(CAST({expression} AS VARCHAR))" if name in table.pseudonymise else expression
-        made.append(_as(hashed, table.published(name)))
+        made.append(_as(_hashed(table, name, expression), table.published(name)))
     return made
+
+
+def _hashed(table: EditionTable, name: str, expression: str) -> str:
+    return f"{PSEUDONYM}(CAST({expression} AS VARCHAR))" if name in table.pseudonymise else expression
 
 
 def _with_markers(table: EditionTable, source: Source, columns: list[str]) -> list[str]:
@@ -199,6 +240,11 @@ def _refuse_unknown(table: EditionTable, source: Source) -> None:
             if name not in source.columns:
                 hint = suggest(name, list(source.columns))
                 raise DocumentError(f"{source.place(key, at)}: unknown column {name!r}; {hint}")
+    person = None if table.anonymity is None else table.anonymity.of
+    if person is not None and person not in source.columns:
+        raise DocumentError(
+            f"{source.place('k', 'of')}: unknown column {person!r}; {suggest(person, list(source.columns))}"
+        )
     if table.cells is not None and not is_whole(source.columns[table.cells.count]):
         sql_type, place = source.columns[table.cells.count], source.place("cells", "count")
         raise DocumentError(f"{place}: column {table.cells.count!r} is {sql_type}; only whole numbers are counts")
