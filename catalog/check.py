@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rdflib import URIRef
 
 from catalog.dcat import dataset_graph
+from catalog.editioncheck import repeated, silent, unbuildable
 from catalog.entries import EVERYONE, Entry, entries
 from catalog.grants import unknown_principals
 from catalog.lake import Current
@@ -19,10 +20,8 @@ from catalog.settings import CatalogSettings
 from catalog.territory import Territories
 from catalog.vocabulary import LICENCES
 from policies.decide import granted_editions
-from policies.document import line_of, suggest
-from policies.editions import Source, edition_sql, quoted, unspoken
-from policies.editions.generalisation import ZONES
-from policies.errors import DatalabError, DocumentError, LakeError, UsageError
+from policies.document import line_of
+from policies.errors import DatalabError, UsageError
 from policies.expect import broken
 from policies.model import RAW
 
@@ -30,9 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from catalog.lab import Lab
-    from catalog.lake import Served
     from catalog.model import Dataset
-    from policies.editions import EditionTable
     from policies.model import Policy
 
 _NAMED = 6
@@ -84,7 +81,7 @@ def check(lab: Lab, slugs: Sequence[str]) -> Iterator[Report]:
                 *(f"has the title of {other}" for other in twins),
                 *poor,
                 *_of_descriptor(dataset, policy, served=slug in shown),
-                *(_unspoken(lab, slug, policy) if policy is not None else ()),
+                *(_of_editions(lab, slug, policy) if policy is not None else ()),
                 *(_of_tables(shown[slug], policy) if slug in shown and policy is not None else ()),
                 *(message for message in map(str, left_out) if f"/{slug}.yaml" in message or f"/{slug}/" in message),
             ),
@@ -105,42 +102,7 @@ def _errors(lab: Lab, slug: str, dataset: Dataset, policy: Policy | None) -> Ite
     if policy is None:
         return
     yield from _broken_expectations(lab, slug, policy)
-    try:
-        current = lab.lake.current(slug, RAW)
-    except LakeError as error:
-        yield str(error)
-        return
-    served = {} if current is None else current.resources
-    for edition, tables in policy.editions.items():
-        for name, table in tables.items():
-            if name not in dataset.resources:
-                hint = suggest(name, list(dataset.resources))
-                yield f"policies/{slug}.yaml: edition {edition!r} keeps columns of {name!r}; {hint}"
-            elif name in served:
-                yield from _unbuildable(lab, slug, edition, name, table, served[name])
-
-
-def _unbuildable(lab: Lab, slug: str, edition: str, name: str, table: EditionTable, served: Served) -> Iterator[str]:
-    """What the raw table as it is served has not, or has of a type that the edition cannot make of it what it says."""
-    path, columns = lab.root / "policies" / f"{slug}.yaml", {column.name: column.type for column in served.columns}
-
-    def place(*keys: str | int) -> str:
-        return f"policies/{slug}.yaml:{line_of(path, 'editions', edition, name, *keys)}: edition {edition!r}"
-
-    missing = False
-    for key, named in (("keep", table.keep), ("drop", table.drop)):
-        for at, column in enumerate(named):
-            if column not in columns:
-                missing = True
-                hint = suggest(column, sorted(columns))
-                yield f"{place(key, at)} {key}s {name}.{column}, which is not there; {hint}"
-    if not missing:
-        try:
-            edition_sql(
-                table, Source(item=quoted(name), columns=columns, place=place, zones=dict.fromkeys(ZONES, name))
-            )
-        except DocumentError as error:
-            yield str(error)
+    yield from unbuildable(lab, slug, dataset, policy)
 
 
 def _broken_expectations(lab: Lab, slug: str, policy: Policy) -> Iterator[str]:
@@ -192,17 +154,10 @@ def _of_tables(entry: Entry, policy: Policy) -> Iterator[str]:
                 yield f"{name}: `sensitivity: personal`, and everyone gets as they are: {_some(sorted(plain))}"
 
 
-def _unspoken(lab: Lab, slug: str, policy: Policy) -> Iterator[str]:
-    """What the served raw table has that no edition keeps or drops: it may have come with a refresh."""
-    try:
-        current = lab.lake.current(slug, RAW)
-    except LakeError:
-        return  # it is told among the errors
-    for name, served in ({} if current is None else current.resources).items():
-        tables = [made[name] for made in policy.editions.values() if name in made]
-        silent = unspoken(tables, [column.name for column in served.columns])
-        if silent:
-            yield f"policies/{slug}.yaml: {name}: no edition keeps or drops {_some(silent)}"
+def _of_editions(lab: Lab, slug: str, policy: Policy) -> Iterator[str]:
+    for name, columns in silent(lab, slug, policy):
+        yield f"policies/{slug}.yaml: {name}: no edition keeps or drops {_some(columns)}"
+    yield from repeated(lab, slug, policy)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
+from catalog.conditions import try_condition
 from ingest.parquetfile import write_parquet
 from ingest.pseudonyms import register
 from policies.editions import edition_sql, literal, quoted
@@ -62,8 +63,7 @@ def build(
         con.execute("SET enable_external_access = false")
         if secret is not None:
             register(con, secret.key, secret.scope)
-        if len(con.extract_statements(statement)) != 1:
-            raise DocumentError(f"{source.place('where')}: 'where' must be one condition")
+        try_condition(con, table, source)
         counts = _counted(con, table, source)
         if table.cells is not None:
             counts["cells"] = _suppressed(con, table, table.cells, source)

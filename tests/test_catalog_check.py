@@ -224,4 +224,53 @@ def test_a_column_that_no_edition_speaks_of_deserves_a_look_and_one_that_is_not_
     assert said in made.errors
     folder.grant("jeu", {"open": {"t": {"keep": ["a", "b"], "generalise": {"a": {"width": 5}, "b": "month"}}}})
     (said,) = report(folder.lab, "jeu").errors
-    assert said == "policies/jeu.yaml:11: edition 'open': column 'b' is BIGINT; only dates have a month"
+    assert said == "policies/jeu.yaml:11: edition 'open', resource 't': column 'b' is BIGINT; only dates have a month"
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("aa > 1", 'Binder Error: Referenced column "aa" not found in FROM clause; '),
+        ("a >", 'Parser Error: syntax error at or near ")"; '),
+        ("sum(a) > 1", "Binder Error: WHERE clause cannot contain aggregates; "),
+        ("a > 1); SELECT (1", "has a ';'; "),
+        ("a IN (SELECT 1 FROM read_text('/etc/passwd'))", "Permission Error: "),
+    ],
+)
+def test_a_condition_that_cannot_be_carried_out_is_wrong_before_the_ingest_and_in_the_ingest_s_words(
+    folder, where, said
+):
+    folder.table("jeu", "a;b\n1;2\n")
+    folder.grant("jeu", {"open": {"t": {"keep": ["a"], "drop": ["b"]}}})
+    list(ingest(folder.lab, "jeu", lambda _: None))
+    folder.grant("jeu", {"open": {"t": {"keep": ["a"], "drop": ["b"], "where": where}}})
+    (error,) = report(folder.lab, "jeu").errors
+    line = (folder.root / "policies/jeu.yaml").read_text().split("where:")[0].count("\n") + 1
+    place = f"policies/jeu.yaml:{line}: edition 'open', resource 't': 'where' cannot be carried out: "
+    assert error.startswith(place + said)
+    assert error.endswith("; expected one SQL condition on the source's columns: a, b")
+    (outcome,) = ingest(folder.lab, "jeu", lambda _: None)
+    assert outcome.error == error
+
+
+def test_the_words_of_a_condition_are_read_before_the_first_ingest(folder):
+    folder.table("jeu", "a;b\n1;2\n")
+    folder.grant("jeu", {"open": {"t": {"keep": ["a"], "where": "a >"}}})
+    (error,) = report(folder.lab, "jeu").errors
+    assert error.endswith("; expected one SQL condition on the source's columns")
+    folder.grant("jeu", {"open": {"t": {"keep": ["a"], "where": "aa > 1 -- who knows"}}})
+    assert report(folder.lab, "jeu").errors == ()
+
+
+@pytest.mark.parametrize(
+    ("k", "rows", "told"), [({}, "p;1\n" * 5, True), ({"of": "nir"}, "p;1\n" * 5, False), ({}, "", False)]
+)
+def test_a_k_of_rows_beside_a_pseudonym_that_repeats_deserves_a_look(folder, k, rows, told):
+    folder.table("jeu", f"nir;cp\na;1\nb;1\n{rows}")
+    k = {"at_least": 2, "over": ["cp"], **k}
+    table = {"keep": ["nir", "cp"], "rename": {"nir": "personne"}, "pseudonymise": ["nir"], "k": k}
+    folder.grant("jeu", {"open": {"t": table}})
+    list(ingest(folder.lab, "jeu", lambda _: None))
+    found = [one for one in report(folder.lab, "jeu").warnings if "counts rows" in one]
+    said = "edition 'open', resource 't': 'k' counts rows, and 'nir' repeats: say `of: nir`"
+    assert [one.partition(": ")[2] for one in found] == [said] * told

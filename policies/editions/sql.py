@@ -103,6 +103,12 @@ def form_sql(table: EditionTable, source: Source) -> str:
     return _select(table, source, [_as(expression, name) for name, expression in plain.items()])
 
 
+def condition_sql(table: EditionTable, source: Source) -> str:
+    """The SELECT of the rows that the edition's condition takes, and of nothing of them."""
+    condition = "" if table.where is None else f" WHERE (\n{table.where}\n)"
+    return f"SELECT 1 FROM {source.item}{condition}"  # noqa: S608  names are quoted
+
+
 def persons_sql(table: EditionTable, source: Source, written: str) -> tuple[str, tuple[str, ...], str]:
     """The SELECT of who stands in each class of the table at `written`, a FROM item, for a `k` of persons: also of a
     column that is not kept. Beside it its quasi-identifiers, as they are published, and the column of persons.
