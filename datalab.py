@@ -35,6 +35,7 @@ _MODULES = (
     "catalog.auditcli",
     "sandbox.cli",
     "sandbox.gatewaycli",
+    "sandbox.airlockcli",
 )
 """Where the commands are, in the order in which one is looked for."""
 

@@ -30,7 +30,7 @@ from catalog.settings import CatalogSettings
 from policies.model import RAW
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from openlineage.client.generated.base import DatasetFacet, JobFacet, RunFacet
 
@@ -100,6 +100,17 @@ def failed(namespace: str, dataset: str, resource: str, error: str) -> RunEvent:
         "errorMessage": error_message_run.ErrorMessageRunFacet(error, "Python", producer=PRODUCER)
     }
     return _event(namespace, f"ingest.{dataset}.{resource}", RunState.FAIL, run=facets)
+
+
+def released(namespace: str, number: int, name: str, editions: Sequence[str]) -> RunEvent:
+    """The event of a file that left a sandbox, out of these editions (`dataset/edition`)."""
+    return _event(
+        namespace,
+        f"release.{number}",
+        RunState.COMPLETE,
+        inputs=[InputDataset(namespace, edition) for edition in editions],
+        outputs=[OutputDataset(namespace, f"releases/{number}/{name}")],
+    )
 
 
 def namespace(lab: Lab) -> str:

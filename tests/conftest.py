@@ -20,7 +20,7 @@ from policies.model import RAW
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 pytest_plugins = [
-    *("fixtures_api", "fixtures_ckan", "fixtures_portal", "fixtures_sandbox", "fixtures_servers"),
+    *("fixtures_airlock", "fixtures_api", "fixtures_ckan", "fixtures_portal", "fixtures_sandbox", "fixtures_servers"),
     "fixtures_gateway",  # after the sandbox's, which it imports
 ]
 

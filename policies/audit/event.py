@@ -21,6 +21,7 @@ What = Literal[
     "accept",  # a refresh that was held
     "publish",  # to a CKAN
     "release",  # out of the airlock
+    "review",  # a word in the airlock that decides nothing yet: an approval before the last, a question, an answer
     "token",  # one was made or revoked
     "policy",  # grants came or went by hand
     "repair",  # written by the log itself, after a line that was cut by a crash

@@ -8,6 +8,7 @@
     lab.versions("irve.bornes")                     # which snapshots there are
     told = lab.cite("SELECT … FROM irve.bornes")    # what to write under a figure; print(told), told.save("fig1.json")
     lab.replay(told)                                # the same rows again, also next year: lab.replay("fig1.json")
+    lab.release("table.csv", why="for report 7")    # asks a steward to let the file out; told in ~/outbox/answers.jsonl
     lab.cog.convert(lab.table("irve.bornes"), "commune", 2019, 2026)    # codes of 2019 → of 2026
 
 Tables come as DuckDB relations: `.df()` makes a pandas frame, `.pl()` a Polars frame, `.arrow()` Arrow data.
@@ -30,13 +31,26 @@ import duckdb
 from .citation import Citation, sha256_of
 from .engine import DATA, Table, add_macros, engine, literal, opened, select, view
 from .query import fingerprint, quoted, read_by
+from .release import answer, release
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .outside import Outside
 
-__all__ = ["Citation", "cite", "cog", "connect", "datasets", "replay", "sql", "table", "versions"]
+__all__ = [
+    "Citation",
+    "answer",
+    "cite",
+    "cog",
+    "connect",
+    "datasets",
+    "release",
+    "replay",
+    "sql",
+    "table",
+    "versions",
+]
 
 _outside: Outside | None = None
 

@@ -8,13 +8,16 @@ import json
 import sys
 from pathlib import Path
 
-from . import check
+from . import Candidate, check
 from .facts import Earlier, Facts
 from .finding import Finding
-from .kind import kind_of
+from .kind import TEXTS, kind_of
 from .table import UnreadableError, table_of
 
 HERE = Path("/airlock")
+_LINES = 12
+_CELL = 40
+_WIDE = 200
 
 
 def main() -> None:
@@ -39,10 +42,21 @@ def main() -> None:
         "sha256": hashlib.sha256(content).hexdigest(),
         "kind": candidate.kind,
         "rows": None if table is None else len(table.rows),
-        "columns": None if table is None else len(table.columns),
+        "preview": _preview(candidate),
         "findings": [dataclasses.asdict(one) for one in (*found, *more)],
     }
     json.dump(answer, sys.stdout)
+
+
+def _preview(candidate: Candidate) -> list[str]:
+    """The first lines of a table or a text, for who looks at it in a terminal."""
+    table = candidate.table
+    if table is not None:
+        rows = [table.columns, *table.rows[:_LINES]]
+        return [" | ".join("" if cell is None else cell[:_CELL] for cell in row)[:_WIDE] for row in rows]
+    if candidate.kind not in TEXTS:
+        return []
+    return [line[:_WIDE] for line in candidate.content.decode("utf-8", "replace").split("\n")[:_LINES]]
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import duckdb
 
     from .candidate import Kind
 
@@ -121,6 +121,8 @@ def _text(value: Any) -> str | None:
 
 
 def _parquet(content: bytes) -> Table:
+    import duckdb  # noqa: PLC0415  slow to load, and few files are Parquet
+
     with on_disk(content) as (con, path):
         try:
             kinds = con.execute("DESCRIBE FROM read_parquet(?)", [path]).fetchall()
@@ -138,6 +140,8 @@ def _parquet(content: bytes) -> Table:
 @contextlib.contextmanager
 def on_disk(content: bytes) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
     """An engine of one thread, and a path of memory at which it finds these bytes."""
+    import duckdb  # noqa: PLC0415  as above
+
     descriptor = os.memfd_create("airlock")
     with os.fdopen(descriptor, "wb") as file, duckdb.connect(config={"threads": 1}) as con:
         file.write(content)

@@ -1,0 +1,159 @@
+"""What lies in a user's `~/outbox/`, read by us while they may change it.
+
+    outbox/<file>                       put there by hand
+    outbox/<id>/request.json, <file>    put there by `lab.release`
+    outbox/<id>/request.json            an answer to a steward's question, by `lab.answer`
+    outbox/sent/, refused/              where we move what was taken, and what cannot be
+    outbox/answers.jsonl                what became of it
+
+Nothing in it is believed: names, texts and sizes are bounded, and no link, fifo or device is opened (beneath.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import stat
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field, StringConstraints, ValidationError
+
+from policies.document import Model
+from sandbox.airlock.beneath import UnsafeFileError, open_file, open_folder
+from sandbox.streams import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ANSWERS = "answers.jsonl"
+_OURS = frozenset({ANSWERS, "sent", "refused"})
+_REQUEST = "request.json"
+_REQUEST_BYTES = 64 * 1024
+_MOST = 1000
+_NAME = re.compile(r"[^\W_][\w .()+-]{0,99}")
+_SETTLED = 2.0
+"""Seconds for which a file that was put there by hand must not have been written."""
+
+
+class Asked(Model):
+    """What request.json says. `answers` is the submission whose question `why` answers, where no file comes with it."""
+
+    why: Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+    editions: Annotated[
+        tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,63}/[a-z0-9_]{1,63}$")], ...],
+        Field(max_length=200),
+    ] = ()
+    answers: Annotated[int, Field(ge=1)] | None = None
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """One entry of an outbox: the open file (None for an answer), its name, and what is asked. `close` it."""
+
+    entry: str
+    name: str
+    asked: Asked
+    file: int | None
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self.file is not None:
+            os.close(self.file)
+
+
+@contextlib.contextmanager
+def opened_outbox(home: Path, *, make: bool = False) -> Iterator[int]:
+    """The outbox of a home, as a descriptor. Raises UnsafeFileError where it is no folder, OSError where it is none."""
+    base = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        if make:
+            _make(base, "outbox")
+        os.stat("outbox", dir_fd=base, follow_symlinks=False)
+        folder = open_folder(base, "outbox")
+        try:
+            yield folder
+        finally:
+            os.close(folder)
+    finally:
+        os.close(base)
+
+
+def entries(outbox: int) -> list[str]:
+    """What is there to take, by name; at most a thousand at a time."""
+    return sorted(one for one in os.listdir(outbox) if one not in _OURS and not one.startswith("."))[:_MOST]
+
+
+def parcel(outbox: int, entry: str, most: int) -> Parcel | None:
+    """An entry, opened; None for one that is still being written. Raises UnsafeFileError where it cannot be taken."""
+    if not stat.S_ISDIR(os.stat(entry, dir_fd=outbox, follow_symlinks=False).st_mode):
+        file = _named(outbox, entry, most)
+        if time.time() - os.fstat(file).st_mtime < _SETTLED:
+            os.close(file)
+            return None
+        return Parcel(entry, entry, Asked(why="put there by hand"), file)
+    folder = open_folder(outbox, entry)
+    try:
+        asked = _request(folder, entry)
+        names = [one for one in os.listdir(folder) if one != _REQUEST]  # noqa: PTH208  a descriptor
+        if asked.answers is not None and not names:
+            return Parcel(entry, "", asked, None)
+        if len(names) != 1 or asked.answers is not None:
+            raise UnsafeFileError(f"{entry}: holds {len(names)} files beside {_REQUEST}; expected one")
+        return Parcel(entry, names[0], asked, _named(folder, names[0], most))
+    finally:
+        os.close(folder)
+
+
+def put_away(outbox: int, entry: str, where: str, name: str) -> None:
+    """Move an entry to `sent` or `refused`, under another name; it is the user's, and stays theirs."""
+    try:
+        _make(outbox, where)
+        target = open_folder(outbox, where)
+        try:
+            os.rename(entry, f"{name}-{secrets.token_hex(3)}", src_dir_fd=outbox, dst_dir_fd=target)
+        finally:
+            os.close(target)
+    except (OSError, UnsafeFileError):  # whoever makes that impossible loses the file
+        with contextlib.suppress(OSError):
+            os.unlink(entry, dir_fd=outbox)
+
+
+def plain(text: str) -> str:
+    """A stranger's text on one line, without what could drive a terminal."""
+    return " ".join(printable(text).split())
+
+
+def _named(folder: int, name: str, most: int) -> int:
+    if not _NAME.fullmatch(name):
+        raise UnsafeFileError(
+            f"{plain(name)!r}: expected a name of at most 100 letters, digits, spaces and . _ - + ( ), no dot first"
+        )
+    return open_file(folder, name, most)
+
+
+def _request(folder: int, entry: str) -> Asked:
+    with os.fdopen(open_file(folder, _REQUEST, _REQUEST_BYTES), "rb") as file:
+        content = file.read(_REQUEST_BYTES)
+    try:
+        return Asked.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UnsafeFileError(f"{entry}/{_REQUEST}: {plain(where)[:100]}: {first['msg'][:200]}") from None
+
+
+def _make(folder: int, name: str) -> None:
+    """Make a folder, of the same owner as the one that it is in."""
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name, 0o700, dir_fd=folder)
+        owner = os.fstat(folder)
+        made = open_folder(folder, name)
+        try:
+            os.fchown(made, owner.st_uid, owner.st_gid)
+        finally:
+            os.close(made)

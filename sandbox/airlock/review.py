@@ -1,0 +1,125 @@
+"""A steward's word on a submission, and its requester's: checked, written to the audit log, done, and told.
+
+An approval has the file checked anew before it counts: what was released since, or a policy that changed, may speak
+against it now. Where something else is found than reviewers have seen, what they said before is void.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from policies.audit.event import LONGEST
+from policies.audit.origin import account
+from policies.errors import DeniedError, UsageError
+from sandbox.airlock import told
+from sandbox.airlock.answers import answer_of, tell
+from sandbox.airlock.checking import checked
+from sandbox.airlock.release import put_out
+from sandbox.airlock.store import Submissions
+from sandbox.airlock.submission import Said, Submission
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from catalog.lab import Lab
+    from policies.audit.event import What
+    from sandbox.airlock.submission import Word
+
+_TOLD: dict[Word, What] = {
+    "approve": "review",
+    "refuse": "refuse",
+    "ask": "review",
+    "answer": "review",
+    "withdraw": "withdraw",
+}
+
+
+def approve(
+    lab: Lab, number: int, *, by: str, why: str, despite: tuple[str, ...], warn: Callable[[str], None]
+) -> Submission:
+    """Approve a file; the last approval that is needed releases it, and then its bytes are at var/releases.
+
+    Raises as `Submission.moved`; DeniedError, and tells the audit log, if the copy is not what was taken; SandboxError
+    where the checks cannot be run. Nothing is released then.
+    """
+    said, store = _said("approve", by, why, despite), Submissions.of(lab)
+    with store.hold():
+        before = store.one(number)
+        before.check_legal(said)
+        try:
+            submission = checked(lab, store, before)
+        except DeniedError as error:
+            lab.audit.write(told.step("deny", before, who=by, why=str(error)))
+            raise
+        if submission != before:
+            store.put(submission)
+        moved = submission.moved(said)
+        if moved.state == "released":
+            _release(lab, store, moved, said)
+            store.put(moved)
+            store.forget(moved)
+        else:
+            lab.audit.write(told.step("review", moved, who=by, why=f"approved: {why}"))
+            store.put(moved)
+    if moved.state == "released":
+        _lineage(lab, moved, warn)
+    _tell(lab, moved, warn)
+    return moved
+
+
+def speak(lab: Lab, number: int, word: Word, *, by: str, why: str, warn: Callable[[str], None]) -> Submission:
+    """Refuse, ask, answer or withdraw. Raises as `Submission.moved`."""
+    store = Submissions.of(lab)
+    with store.hold():
+        moved = spoken(lab, store, number, word, by=by, why=why)
+    _tell(lab, moved, warn)
+    return moved
+
+
+def spoken(lab: Lab, store: Submissions, number: int, word: Word, *, by: str, why: str) -> Submission:
+    """The same, for who holds the store already, and without telling the requester."""
+    submission = store.one(number)
+    moved = submission.moved(_said(word, by, why))
+    reason = why if word in ("refuse", "withdraw") else f"{word}: {why}"
+    lab.audit.write(told.step(_TOLD[word], moved, who=by, why=reason))
+    store.put(moved)
+    store.forget(moved)
+    return moved
+
+
+def _release(lab: Lab, store: Submissions, moved: Submission, said: Said) -> None:
+    target = store.released(moved)
+
+    def tell_log() -> None:
+        lab.audit.write(told.step("release", moved, who=said.by, why=said.why))
+
+    try:
+        put_out(store.copy(moved.number), target, moved, tell_log)
+    except DeniedError as error:
+        lab.audit.write(told.step("deny", moved, who=said.by, why=str(error)))
+        raise
+
+
+def _lineage(lab: Lab, moved: Submission, warn: Callable[[str], None]) -> None:
+    from catalog import lineage  # noqa: PLC0415  OpenLineage's client takes half a second to load
+
+    event = lineage.released(lineage.namespace(lab), moved.number, moved.name, moved.editions or moved.could)
+    why = lineage.emit(lab, event)
+    if why is not None:
+        warn(why)
+
+
+def _tell(lab: Lab, moved: Submission, warn: Callable[[str], None]) -> None:
+    why = tell(lab.var / "homes" / moved.user, answer_of(moved))
+    if why is not None:
+        warn(why)
+
+
+def _said(word: Word, by: str, why: str, despite: tuple[str, ...] = ()) -> Said:
+    if not 1 <= len(why.strip()) <= LONGEST - 50 or not why.isprintable():
+        raise UsageError(f"--why: expected one line of 1 to {LONGEST - 50} characters")
+    if not by.strip() or not by.isprintable():
+        raise UsageError("--by: expected a name")
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    return Said(word=word, by=by.strip(), account=account(), when=now, why=why, despite=despite)
