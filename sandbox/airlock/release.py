@@ -24,7 +24,8 @@ def put_out(copy: Path, target: Path, submission: Submission, before: Callable[[
     The hash is of the very bytes that are written. `before` is called once they are known to be right, and before they
     are at `target`; if it raises, nothing is. Raises DeniedError for other bytes.
     """
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in (target.parent.parent, target.parent):
+        folder.mkdir(mode=0o700, exist_ok=True)
     new = target.parent / _NEW
     digest = hashlib.sha256()
     try:
@@ -40,11 +41,11 @@ def put_out(copy: Path, target: Path, submission: Submission, before: Callable[[
         new.replace(target)
     finally:
         new.unlink(missing_ok=True)
-    folder = os.open(target.parent, os.O_RDONLY)
+    synced = os.open(target.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(synced)
     finally:
-        os.close(folder)
+        os.close(synced)
 
 
 def sha256_of(copy: Path) -> str:
