@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path  # noqa: TC003  typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -92,8 +93,23 @@ def approve_command(
     lab = _lab(context)
     one = approve(lab, number, by=by or account(), why=why, despite=tuple(despite or ()), warn=_warn)
     typer.echo(_line(one))
-    if one.state == "released":
+    if (one.state, one.direction) == ("released", "out"):
         typer.echo(Submissions.of(lab).released(one))
+
+
+@airlock.command("admit")
+def admit_command(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file; a copy of it is taken now.")],
+    user: Annotated[str, typer.Option("--for", metavar="USER", help="Whose sandboxes it is for.")],
+    why: Why,
+    by: By = None,
+) -> None:
+    """Ask that a file is let into a user's sandboxes; another person approves it, and it lies in ~/inbox then."""
+    from policies.audit.origin import account  # noqa: PLC0415
+    from sandbox.airlock.admit import admit  # noqa: PLC0415
+
+    typer.echo(_line(admit(_lab(context), file, user, by=by or account(), why=why)))
 
 
 @airlock.command("refuse")
@@ -131,7 +147,8 @@ def _line(one: Submission) -> str:
     of = f", {len(one.approvals())} of {one.needed} approvals" if one.state == "in review" else ""
     found = sorted({f"{found.check} ({found.severity})" for found in one.findings if found.severity != "note"})
     looks = f"; found: {', '.join(found)}" if found and one.state not in ("refused", "withdrawn") else ""
-    return f"{one.number}: {one.name} of {one.user} is {one.state}{of}{looks}"
+    whose = f"of {one.user}" if one.direction == "out" else f"for {one.user}"
+    return f"{one.number}: {one.name} {whose} is {one.state}{of}{looks}"
 
 
 def _lab(context: typer.Context) -> Lab:

@@ -189,7 +189,7 @@ def test_a_file_that_changes_while_it_is_copied_is_not_taken(airlock, monkeypatc
             done.append(path.write_bytes(GOOD + GOOD))
         return chunk
 
-    monkeypatch.setattr("sandbox.airlock.collect.os.read", read)
+    monkeypatch.setattr("sandbox.airlock.copying.os.read", read)
     assert airlock.collect() == ()
     assert "changed while it was read" in airlock.warned[0]
     assert airlock.store.all() == ()

@@ -6,6 +6,7 @@
     judge.py        runs checks/ in a jail of its own, because the files are strangers'
     readable.py     what a file may be made of, by the audit log, and the thresholds of that
     review.py       a steward's word; checking.py, because an approval checks anew; release.py, the last step
+    admit.py        the way in, for a user's own files; copying.py, from an open file to a copy and its hash
     answers.py      what a user is told; told.py, the audit log; shown.py, a reviewer
 
 Why it is built so stands in docs/decisions/0008.

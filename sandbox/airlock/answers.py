@@ -27,6 +27,8 @@ _NEWS = {
     "withdrawn": "was withdrawn",
 }
 
+_LET_IN = "was let in: it lies in ~/inbox"
+
 
 def answer_of(submission: Submission) -> dict[str, Any]:
     """What a requester is told: the state, the last word, and what the checks say, without what is others'."""
@@ -37,7 +39,7 @@ def answer_of(submission: Submission) -> dict[str, Any]:
         "file": submission.name,
         "sha256": submission.sha256,
         "state": submission.state,
-        "means": _NEWS[submission.state],
+        "means": _LET_IN if (submission.state, submission.direction) == ("released", "in") else _NEWS[submission.state],
         "by": None if person is None else person.by,
         "why": None if person is None else person.why,
         "when": (submission.taken if last is None else last.when).isoformat(),

@@ -22,6 +22,9 @@ def checked(lab: Lab, store: Submissions, submission: Submission) -> Submission:
 
     Raises SandboxError as `judge`, DeniedError if the copy is not what was taken.
     """
+    if submission.direction == "in":  # what somebody brings is theirs; that it may be here is for a person to say
+        check_same(submission, sha256_of(store.copy(submission.number)))
+        return submission
     editions = (*submission.could, *submission.editions)
     check_same(submission, sha256_of(store.copy(submission.number)))
     judged = judge(lab, store, submission, known(lab, dict.fromkeys(editions)))

@@ -6,8 +6,6 @@ outbox → copied, hashed → submitted → checked
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +15,7 @@ from sandbox.airlock import told
 from sandbox.airlock.answers import answer_of, tell
 from sandbox.airlock.beneath import UnsafeFileError
 from sandbox.airlock.checking import checked
+from sandbox.airlock.copying import copied
 from sandbox.airlock.outbox import entries, opened_outbox, parcel, plain, put_away
 from sandbox.airlock.readable import readable, reviewers
 from sandbox.airlock.review import spoken
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from catalog.lab import Lab
     from sandbox.airlock.outbox import Parcel
 
-_CHUNK = 1 << 20
 _LONGEST_WHY = 250
 
 
@@ -129,7 +127,7 @@ class _Collector:
     def _take(self, user: str, found: Parcel, file: int) -> Submission:
         check_room(self.lab, self.lab.section("sandbox", SandboxSettings).free)
         number = self.store.next_number()
-        size, sha256 = _copied(file, self.store.copy(number), int(self.settings.size), found.name)
+        size, sha256 = copied(file, self.store.copy(number), int(self.settings.size), found.name)
         for one in self.store.all():
             if (one.user, one.name, one.sha256) == (user, found.name, sha256) and one.state not in CLOSED:
                 self.store.drop(number)  # taken by a job that was killed before it could put the entry away
@@ -151,32 +149,6 @@ class _Collector:
         self.lab.audit.write(told.step("request", made, who=f"user:{user}", why=made.why))
         self.store.put(made)
         return made
-
-
-def _copied(source: int, target: Path, most: int, name: str) -> tuple[int, str]:
-    """Copy an open file; returns its size and SHA-256. Raises UnsafeFileError if it grows or changes meanwhile."""
-    before = os.fstat(source)
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    digest, size = hashlib.sha256(), 0
-    try:
-        with target.open("xb") as file:
-            while chunk := os.read(source, _CHUNK):
-                size += len(chunk)
-                if size > most:
-                    break
-                digest.update(chunk)
-                file.write(chunk)
-            file.flush()
-            os.fchmod(file.fileno(), 0o444)  # the jail of the checks has another uid; nobody else enters var/
-            os.fsync(file.fileno())
-        after = os.fstat(source)
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or size != before.st_size:
-            raise UnsafeFileError(f"{name}: was changed while it was read; put it there again")  # noqa: TRY301  one end
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise
-    return size, digest.hexdigest()
 
 
 def _now() -> dt.datetime:

@@ -67,14 +67,17 @@ class Parcel:
 
 
 @contextlib.contextmanager
-def opened_outbox(home: Path, *, make: bool = False) -> Iterator[int]:
-    """The outbox of a home, as a descriptor. Raises UnsafeFileError where it is no folder, OSError where it is none."""
+def opened_outbox(home: Path, *, make: bool = False, name: str = "outbox") -> Iterator[int]:
+    """The outbox of a home (or its inbox, by `name`), as a descriptor; with `make`, made where it is missing.
+
+    Raises UnsafeFileError where it is no folder, FileNotFoundError where there is none.
+    """
     base = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         if make:
-            _make(base, "outbox")
-        os.stat("outbox", dir_fd=base, follow_symlinks=False)
-        folder = open_folder(base, "outbox")
+            _make(base, name)
+        os.stat(name, dir_fd=base, follow_symlinks=False)
+        folder = open_folder(base, name)
         try:
             yield folder
         finally:
@@ -128,11 +131,16 @@ def plain(text: str) -> str:
     return " ".join(printable(text).split())
 
 
-def _named(folder: int, name: str, most: int) -> int:
+def check_name(name: str) -> None:
+    """Raise UnsafeFileError for a name that could deceive who reads it."""
     if not _NAME.fullmatch(name):
         raise UnsafeFileError(
             f"{plain(name)!r}: expected a name of at most 100 letters, digits, spaces and . _ - + ( ), no dot first"
         )
+
+
+def _named(folder: int, name: str, most: int) -> int:
+    check_name(name)
     return open_file(folder, name, most)
 
 

@@ -13,6 +13,7 @@ from policies.audit.event import LONGEST
 from policies.audit.origin import account
 from policies.errors import DeniedError, UsageError
 from sandbox.airlock import told
+from sandbox.airlock.admit import put_in
 from sandbox.airlock.answers import answer_of, tell
 from sandbox.airlock.checking import checked
 from sandbox.airlock.release import put_out
@@ -62,7 +63,7 @@ def approve(
         else:
             lab.audit.write(told.step("review", moved, who=by, why=f"approved: {why}"))
             store.put(moved)
-    if moved.state == "released":
+    if (moved.state, moved.direction) == ("released", "out"):
         _lineage(lab, moved, warn)
     _tell(lab, moved, warn)
     return moved
@@ -89,13 +90,16 @@ def spoken(lab: Lab, store: Submissions, number: int, word: Word, *, by: str, wh
 
 
 def _release(lab: Lab, store: Submissions, moved: Submission, said: Said) -> None:
-    target = store.released(moved)
+    inward = moved.direction == "in"
 
     def tell_log() -> None:
-        lab.audit.write(told.step("release", moved, who=said.by, why=said.why))
+        lab.audit.write(told.step("accept" if inward else "release", moved, who=said.by, why=said.why))
 
     try:
-        put_out(store.copy(moved.number), target, moved, tell_log)
+        if inward:
+            put_in(lab, store.copy(moved.number), moved, tell_log)
+        else:
+            put_out(store.copy(moved.number), store.released(moved), moved, tell_log)
     except DeniedError as error:
         lab.audit.write(told.step("deny", moved, who=said.by, why=str(error)))
         raise

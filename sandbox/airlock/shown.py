@@ -35,7 +35,7 @@ def listed(submissions: Sequence[Submission]) -> Table:
         cells = (
             str(one.number),
             f"{one.taken:%Y-%m-%d}",
-            one.user,
+            one.user if one.direction == "out" else f"for {one.user}",
             one.name,
             str(one.size),
             one.state + approved,
@@ -52,7 +52,8 @@ def shown(one: Submission, place: str, earlier: Sequence[Submission]) -> Group:
         ("file", f"{one.name}, {one.size} bytes" + (f", {one.rows} rows" if one.rows is not None else "")),
         ("SHA-256", one.sha256),
         ("bytes at", place),
-        ("from", f"user:{one.user}, taken {one.taken:%Y-%m-%d %H:%M} UTC"),
+        ("from" if one.direction == "out" else "for", f"user:{one.user}, taken {one.taken:%Y-%m-%d %H:%M} UTC"),
+        *([] if one.asker is None else [("asked by", one.asker)]),
         ("why", one.why),
         ("made of", ", ".join(one.editions) or "not said"),
         ("could read", ", ".join(one.could) or "nothing, by the audit log"),

@@ -92,5 +92,7 @@ class Submissions:
         return tuple(
             one
             for one in self.all()
-            if one.state == "released" and one.number != submission.number and one.datasets & submission.datasets
+            if (one.state, one.direction) == ("released", "out")
+            and one.number != submission.number
+            and one.datasets & submission.datasets
         )

@@ -91,7 +91,8 @@ class Submission(_Stored):
 
     `sha256` is of the copy that was taken: it is checked, reviewed and released. `editions` are what the requester
     says it was made of, `could` all that they could read by the audit log; both as `dataset/edition`. `needed` is how
-    many reviewers it takes; `preview` has the first lines, as the checks saw them.
+    many reviewers it takes; `preview` has the first lines, as the checks saw them. A file
+    on its way `in` is `asker`'s request, and for `user`.
     """
 
     number: int
@@ -112,11 +113,18 @@ class Submission(_Stored):
     preview: tuple[str, ...] = ()
     compared: tuple[int, ...] = ()
     said: tuple[Said, ...] = ()
+    direction: Literal["out", "in"] = "out"
+    asker: str | None = None
 
     @property
     def datasets(self) -> frozenset[str]:
         """What it may be made of."""
         return frozenset(one.partition("/")[0] for one in (*self.could, *self.editions))
+
+    @property
+    def _own(self) -> frozenset[str]:
+        """Those who must not decide on it."""
+        return frozenset({self.user, *([] if self.asker is None else [_bare(self.asker)])})
 
     def approvals(self) -> tuple[Said, ...]:
         """Those that count: of what the last check found. A check that finds something else makes them void."""
@@ -149,10 +157,10 @@ class Submission(_Stored):
         if said.word not in MOVES[self.state] or said.word == "check":
             raise _illegal(self, said.word)
         if said.word in ("withdraw", "answer"):
-            if _bare(said.by) != self.user:
+            if _bare(said.by) not in self._own:
                 raise DeniedError(f"submission {self.number} is {self.user}'s: only they {said.word} it")
-        elif self.user in persons(said):
-            raise DeniedError(f"submission {self.number} is {self.user}'s own: somebody else must decide on it")
+        elif mine := self._own & persons(said):
+            raise DeniedError(f"submission {self.number} is {min(mine)}'s own: somebody else must decide on it")
 
     def _may_be_approved(self, said: Said) -> None:
         stops = sorted({one.check for one in self.findings if one.severity == "stop"})
