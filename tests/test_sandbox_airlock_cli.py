@@ -37,7 +37,14 @@ def test_a_steward_lists_reads_asks_and_decides(airlock, said):
     listed = said("list")
     assert all(word in listed for word in ("ada", "t.csv", "checked", "small-cells: look", "for report 7"))
     shown = said("show", "1")
-    for part in ("for report 7", "irve/open", "mobility", "1 cells count fewer than 10", "row 2", "Est | 120"):
+    for part in (
+        "for report 7",
+        "irve/open",
+        "mobility",
+        "cells that count fewer than 10 units: 1",
+        "row 2",
+        "Est | 120",
+    ):
         assert part in shown
     assert "t.csv of ada is asked" in said("ask", "1", "--why", "what is n?", "--by", "anne")
     assert "answered" in said("answer", "1", "--as", "ada", "--why", "stations")

@@ -6,7 +6,7 @@ outbox → copied, hashed → submitted → checked
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from policies.errors import DeniedError, UsageError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from catalog.lab import Lab
     from sandbox.airlock.outbox import Parcel
+    from sandbox.airlock.readable import Readable
 
 _LONGEST_WHY = 250
 
@@ -64,6 +65,8 @@ class _Collector:
     store: Submissions
     settings: AirlockSettings
     warn: Callable[[str], None]
+    could: dict[str, Readable] = field(default_factory=dict)
+    """What users could read; the whole log is read for each of them once."""
 
     def from_home(self, home: Path) -> list[Submission]:
         """What is taken of one home."""
@@ -132,7 +135,7 @@ class _Collector:
             if (one.user, one.name, one.sha256) == (user, found.name, sha256) and one.state not in CLOSED:
                 self.store.drop(number)  # taken by a job that was killed before it could put the entry away
                 return one
-        could = readable(self.lab, user)
+        could = self.could.get(user) or self.could.setdefault(user, readable(self.lab, user))
         made = Submission(
             number=number,
             user=user,

@@ -41,8 +41,8 @@ def _run(candidate: Candidate, facts: Facts) -> Iterator[Finding]:
         found = list(dict.fromkeys(one for a in ours for b in theirs for one in told_together(a, b, facts.at_least)))
         if found:
             said = (
-                f"with a table that was released before, {len(found)} groups of fewer than {facts.at_least} units can "
-                "be told by subtraction"
+                f"groups of fewer than {facts.at_least} units that a table released before tells by subtraction: "
+                f"{len(found)}"
             )
             yield Finding("differencing", "look", f"release {earlier.number}: {places(found)}", said)
 

@@ -43,7 +43,7 @@ def _run(candidate: Candidate, facts: Facts) -> Iterator[Finding]:
             if _dominated(number(values[at]), [number(values[one]) for one in largest], facts.dominance)
         ]
         if ruled:
-            said = f"one unit contributes more than {facts.dominance:.0%} of {len(ruled)} sums; suppress them"
+            said = f"sums of which one unit contributes more than {facts.dominance:.0%}: {len(ruled)}; suppress them"
             yield Finding("dominance", "look", f"column {table.columns[at]!r}: {places(ruled)}", said)
 
 

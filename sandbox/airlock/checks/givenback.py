@@ -38,7 +38,7 @@ def _run(candidate: Candidate, facts: Facts) -> Iterator[Finding]:
         found = given_back(one, facts.at_least)
         if found:
             where = f"column {one.column!r}: {places([' / '.join(cell) for cell in found])}"
-            said = f"{len(found)} hidden cells follow from the totals; hide another cell of the same line, or the total"
+            said = f"hidden cells that totals give back: {len(found)}; hide another cell of the same line, or the total"
             yield Finding("given-back", "look", where, said)
 
 

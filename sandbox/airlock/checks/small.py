@@ -31,8 +31,8 @@ def _run(candidate: Candidate, facts: Facts) -> Iterator[Finding]:
         if small:
             may = "count" if at in sure else "may count"
             where = f"column {table.columns[at]!r}: {places(small)}"
-            said = f"{len(small)} cells {may} fewer than {facts.at_least} units; suppress them, or use coarser groups"
-            yield Finding("small-cells", "look", where, said)
+            fewer = f"cells that {may} fewer than {facts.at_least} units: {len(small)}"
+            yield Finding("small-cells", "look", where, f"{fewer}; suppress them, or use coarser groups")
 
 
 SMALL = Check(
