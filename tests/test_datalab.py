@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from policies.errors import DatalabError
 REPOSITORY = Path(__file__).parents[1]
 
 
+@cache
 def commands() -> dict[str, object]:
     """Every command by the words that call it."""
     found = {}
