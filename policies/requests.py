@@ -7,19 +7,17 @@ Each is a small file in `var/requests/`, replaced whole at each step.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import fcntl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from policies.errors import DeniedError, LakeError, UsageError
-from policies.replace import replace_file
+from policies.replace import held, replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 State = Literal["asked", "granted", "refused", "withdrawn"]
@@ -65,13 +63,9 @@ class Requests:
 
     folder: Path
 
-    @contextlib.contextmanager
-    def hold(self) -> Iterator[None]:
-        """Wait until nobody else asks or decides; a killed job lets go."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def hold(self) -> AbstractContextManager[None]:
+        """Wait until nobody else asks or decides."""
+        return held(self.folder / ".lock")
 
     def all(self) -> tuple[Request, ...]:
         """Every request, by its number. Raises LakeError if one is damaged."""

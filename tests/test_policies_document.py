@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.model import Dataset
-from policies.document import Model, _composed, _CoreLoader, _data, _depth, parse_yaml, read_yaml
+from policies.document import Model, parse_yaml, read_yaml
 from policies.errors import DocumentError
 from policies.model import Policy
+from policies.yamlnodes import _CoreLoader, _depth, composed, constructed
 
 
 def error_of(folder, path: str, model=Dataset) -> str:
@@ -115,8 +116,8 @@ PLAIN = st.recursive(
 
 @given(PLAIN)
 def test_what_a_document_says_is_what_yamls_own_constructor_has(value):
-    root = _composed(yaml.safe_dump(value, allow_unicode=True))
-    assert _data(root) == _CoreLoader("").construct_document(root)
+    root = composed(yaml.safe_dump(value, allow_unicode=True))
+    assert constructed(root) == _CoreLoader("").construct_document(root)
 
 
 @pytest.mark.parametrize(
@@ -130,8 +131,8 @@ def test_what_a_document_says_is_what_yamls_own_constructor_has(value):
     ],
 )
 def test_odd_documents_say_what_yamls_own_constructor_has(text):
-    root = _composed(text)
-    assert _data(root) == _CoreLoader("").construct_document(root)
+    root = composed(text)
+    assert constructed(root) == _CoreLoader("").construct_document(root)
 
 
 def test_lists_of_lists_of_lists_by_aliases_take_no_time(folder):

@@ -141,4 +141,6 @@ def test_taking_a_few_units_out_of_a_released_table_is_always_found(parts, data)
 @given(st.binary(max_size=300), st.sampled_from(["csv", "json", "png", "jpg", "ipynb", "txt", "parquet"]))
 def test_no_bytes_bring_the_checks_down(content, ending):
     head = {"png": b"\x89PNG\r\n\x1a\n", "jpg": b"\xff\xd8\xff", "parquet": b"PAR1"}.get(ending, b"")
-    check(f"t.{ending}", head + content + (head if ending == "parquet" else b""), Facts())
+    _, told = check(f"t.{ending}", head + content + (head if ending == "parquet" else b""), Facts())
+    assert all(one.said and one.severity in {"note", "look", "stop"} for one in told)
+    assert told or ending in {"csv", "json", "txt"}  # what only begins as an image or a table is none

@@ -8,7 +8,6 @@ The file is only a memory. Without it, or where it was changed, every grant is t
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from policies.audit.chain import BrokenLineError
 from policies.audit.event import Event, Opened
 from policies.audit.origin import terminal
 from policies.model import Grant
-from policies.replace import replace_file
+from policies.replace import held, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,9 +59,7 @@ class GrantTrace:
 
     @contextlib.contextmanager
     def _hold(self) -> Iterator[None]:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._guard, self.path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self._guard, held(self.path.with_suffix(".lock")):
             yield
 
     def _known(self) -> Known:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from policies.errors import LakeError, UsageError
-from policies.replace import replace_file
+from policies.replace import held, replace_file
 from sandbox.airlock.submission import CLOSED, Submission
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from catalog.lab import Lab
@@ -35,13 +33,9 @@ class Submissions:
         """Those of a lab."""
         return cls(lab.var / "airlock", lab.var / "releases")
 
-    @contextlib.contextmanager
-    def hold(self) -> Iterator[None]:
-        """Wait until nobody else takes, checks or decides; a killed job lets go."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def hold(self) -> AbstractContextManager[None]:
+        """Wait until nobody else takes, checks or decides."""
+        return held(self.folder / ".lock")
 
     def all(self) -> tuple[Submission, ...]:
         """Every submission, by its number. Raises LakeError if one is damaged."""

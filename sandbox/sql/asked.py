@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from catalog.entries import EVERYONE
 from policies.errors import UsageError
 from sandbox.sql.engine import Question
-from sandbox.sql.tokens import LONGEST, PURPOSE
+from sandbox.sql.tokens import LONGEST, is_purpose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +58,7 @@ def reader_of(access: Access, tokens: Tokens, request: Request, purpose: str | N
 
     A token stands in `Authorization: Bearer …`, or as the password of Basic, which is what spreadsheets can do.
     """
-    if purpose is not None and not PURPOSE.fullmatch(purpose):
+    if purpose is not None and not is_purpose(purpose):
         raise ProblemError(400, "a purpose is a word of a-z, 0-9 and -, as the policy's grants name it")
     said = request.headers.get("authorization")
     if said is None:

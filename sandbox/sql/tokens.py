@@ -6,7 +6,6 @@ A token is `dlab_<id>_<secret>`; the secret has 256 random bits, so that a plain
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import hashlib
 import hmac
 import re
@@ -17,8 +16,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from catalog.lake import stamp
 from policies.document import Model, check_section, read_toml
+from policies.editions import Purpose
 from policies.errors import LakeError, UsageError
-from policies.replace import replace_file
+from policies.replace import held, replace_file
 from policies.settings import PolicySettings
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from catalog.lake import Stamp
 
 _FORM = re.compile(r"dlab_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
-PURPOSE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-"""What grants call a purpose, policies/editions/model.py."""
+_PURPOSE = TypeAdapter(Purpose)
 
 LONGEST = 100
 """No token has more characters."""
@@ -85,7 +84,7 @@ class Tokens:
     def create(self, user: str, until: dt.date, purpose: str | None) -> str:
         """Make a token for `user` and return it: it is shown this once. Raises UsageError for an unknown user."""
         self._lab.section("policies", PolicySettings).of_user(user)
-        if purpose is not None and not PURPOSE.fullmatch(purpose):
+        if purpose is not None and not is_purpose(purpose):
             raise UsageError(f"{purpose!r} is no purpose: expected a word of a-z, 0-9 and -, as grants name it")
         if until <= _today():
             raise UsageError(f"{until} has begun: until is the first day on which the token no longer holds")
@@ -121,10 +120,18 @@ class Tokens:
         return held
 
     def _change(self, change: Callable[[tuple[Token, ...]], tuple[Token, ...]]) -> None:
-        with (self._path.with_suffix(".lock")).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with held(self._path.with_suffix(".lock")):
             text = _TOKENS.dump_json(change(self.all()), indent=1)
             replace_file(self._path, text, 0o600)
+
+
+def is_purpose(said: str) -> bool:
+    """Whether a grant could name it."""
+    try:
+        _PURPOSE.validate_python(said)
+    except ValidationError:
+        return False
+    return True
 
 
 def _digest(secret: str) -> str:
