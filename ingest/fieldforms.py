@@ -157,5 +157,5 @@ def _words(yes: list[str], no: list[str]) -> Form:
 
 def _means(form: Form, text: str) -> bool | None:
     """The boolean that the form reads in the text."""
-    found: bool | None = duckdb.execute(f"SELECT {form.typed(literal(text))}").fetchall()[0][0]
+    found: bool | None = duckdb.cursor().execute(f"SELECT {form.typed(literal(text))}").fetchall()[0][0]
     return found

@@ -237,7 +237,7 @@ def _number(place: str, name: str, said: Any) -> Decimal:
 def _value(place: str, name: str, kind: str, said: Any) -> str:
     """SQL for a value that a constraint names. Raises DocumentError if it is none of the field's type."""
     sql = _VALUES[kind].format(x=literal(str(said)))
-    if duckdb.execute(f"SELECT ({sql}) IS NULL").fetchall()[0][0]:
+    if duckdb.cursor().execute(f"SELECT ({sql}) IS NULL").fetchall()[0][0]:
         raise DocumentError(f"{place}: {name}: {said!r} is no {kind}; numbers are written 1.5, dates 2024-12-31")
     return _braced(sql)
 

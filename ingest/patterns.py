@@ -33,7 +33,7 @@ def translated(place: str, pattern: str) -> str:
 
     try:
         made = _TOKEN.sub(told, pattern)
-        duckdb.execute("SELECT regexp_full_match('', ?)", [made])
+        duckdb.cursor().execute("SELECT regexp_full_match('', ?)", [made]).fetchall()
     except (ValueError, duckdb.Error) as error:
         reason = str(error).splitlines()[0]
         raise DocumentError(

@@ -146,9 +146,15 @@ def test_a_column_that_appears_at_the_source_is_in_no_edition_but_raw(jeu):
             {"keep": ["nm"]},
             "policies/jeu.yaml:14: edition 'partner', resource 't': unknown column 'nm'; did you mean 'nom'",
         ),
-        ({"keep": ["nom"], "where": "montnt > 1"}, "the edition cannot be built: Binder Error"),
-        ({"keep": ["nom"], "where": "true); SELECT (1"}, "'where' must be one condition"),
-        ({"keep": ["nom"], "where": "nom = (SELECT content FROM read_text('/etc/passwd'))"}, "cannot be built"),
+        (
+            {"keep": ["nom"], "where": "montnt > 1"},
+            "policies/jeu.yaml:15: edition 'partner', resource 't': 'where' cannot be carried out: ",
+        ),
+        ({"keep": ["nom"], "where": "true); SELECT (1"}, "cannot be carried out: has a ';'"),
+        (
+            {"keep": ["nom"], "where": "nom = (SELECT content FROM read_text('/etc/passwd'))"},
+            "carried out: Permission Error",
+        ),
     ],
 )
 def test_an_edition_that_cannot_be_built_changes_no_data(jeu, table, said):

@@ -68,7 +68,8 @@ def test_parquet_is_read_as_csv_is():
 
 
 def test_what_duckdb_writes_passes_too(tmp_path):
-    duckdb.sql("SELECT 'Est' AS region, 120 AS n").write_parquet(str(tmp_path / "t.parquet"))
+    with duckdb.connect() as con:
+        con.sql("SELECT 'Est' AS region, 120 AS n").write_parquet(str(tmp_path / "t.parquet"))
     assert found("t.parquet", (tmp_path / "t.parquet").read_bytes()) == {}
 
 
