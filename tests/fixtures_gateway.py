@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import json
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -52,9 +53,13 @@ class Gateway:
         return httpx.get(f"{self.url}{path}", headers=self.headers(user, **headers), timeout=120)
 
     def audit(self) -> list[dict]:
-        """The events of this door, oldest first."""
-        found = [one.event for one in told(self.lab.audit.folder)]
-        return [json.loads(event.model_dump_json()) for event in found if event.door == "gateway"]
+        """The events of this door, oldest first, once each query that was let has its answer's."""
+        deadline = time.monotonic() + 30
+        while True:
+            found = [one.event for one in told(self.lab.audit.folder) if one.event.door == "gateway"]
+            if sum({"query": 1, "answer": -1}.get(event.what, 0) for event in found) <= 0:
+                return [json.loads(event.model_dump_json()) for event in found]
+            assert time.monotonic() < deadline
 
 
 @contextlib.contextmanager

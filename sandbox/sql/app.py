@@ -93,6 +93,7 @@ class _Gateway:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
+            await self.service.close()
             await self.pool.close()
 
     async def _warm(self) -> None:
@@ -133,7 +134,8 @@ class _Gateway:
         if reader.who == "everyone":
             raise ProblemError(401, "SQL needs a token: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
         told = await asked.asked(request, self.settings.body)
-        reader = await run_sync(asked.reader_of, self.access, self.tokens, request, told.purpose)
+        if told.purpose is not None:
+            reader = await run_sync(asked.reader_of, self.access, self.tokens, request, told.purpose)
         return Streamed(self.service, reader, told.question, _origin(request))
 
     async def datasets(self, request: Request) -> Response:

@@ -62,11 +62,13 @@ class Service:
         self._access = access
         self._pool = pool
         self._settings = settings
+        self._telling: set[asyncio.Task[None]] = set()
 
     async def answer(
         self, reader: Reader, question: Question, origin: str | None, out: Out, *, aside: bool = False
     ) -> None:
-        """Hand the answer to `out`. A line of the audit log tells what is read before it is, another what went out.
+        """Hand the answer to `out`. A line of the audit log tells what is read before any of it goes out, another what
+        did, soon after.
 
         Raises ProblemError when it cannot be asked, fails, takes too long or needs too much; when `out` had begun by
         then, what it was given is not whole. Cancelling it ends the engine. A question that is asked `aside` of another
@@ -83,10 +85,8 @@ class Service:
         )
         try:
             async with self._asked(reader, question) as (engine, told.editions):
-                if not aside:
-                    await self._log(asked.model_copy(update={"editions": told.editions}))
-                told.let = True
-                await self._stream(engine, out, told)
+                opened = None if aside else asked.model_copy(update={"editions": told.editions})
+                await self._stream(engine, opened, out, told)
         except (QueryError, EngineLostError, TimeoutError, BusyError, DatalabError) as error:
             told.outcome, problem = self._problem(error)
             raise problem from None
@@ -100,11 +100,15 @@ class Service:
             }
             # A stranger who is told to come back could fill the disk with it
             if not aside and (told.outcome, reader.who) != ("busy", "everyone"):
-                await self._log(asked.model_copy(update=ended))
+                await self._tell(asked.model_copy(update=ended), whole=told.rows is not None)
 
-    async def _stream(self, engine: Engine, out: Out, told: _Told) -> None:
+    async def close(self) -> None:
+        """Wait until the log is told of every answer."""
+        await asyncio.gather(*self._telling, return_exceptions=True)
+
+    async def _stream(self, engine: Engine, opened: Event | None, out: Out, told: _Told) -> None:
         try:
-            await out.begin(await engine.go())
+            await out.begin(await self._run(engine, opened, told))
             async for piece in engine.pieces():
                 if isinstance(piece, int):
                     told.rows = piece
@@ -119,6 +123,16 @@ class Service:
                 allowed = self._settings.memory.human_readable()
                 raise QueryError(f"it needs more than the {allowed} of memory that one query may use") from None
             raise
+
+    async def _run(self, engine: Engine, opened: Event | None, told: _Told) -> list[list[str]]:
+        """Let the engine begin while the log is told of it: none of its answer is taken before that line is on disk."""
+        telling = asyncio.create_task(self._log(opened)) if opened is not None else None
+        try:
+            return await engine.go()
+        finally:
+            if telling is not None:
+                await telling
+            told.let = True
 
     @contextlib.asynccontextmanager
     async def _asked(self, reader: Reader, question: Question) -> AsyncIterator[tuple[Engine, tuple[Opened, ...]]]:
@@ -142,6 +156,20 @@ class Service:
 
     async def _log(self, event: Event) -> None:
         await asyncio.to_thread(self._lab.audit.write, event)
+
+    async def _tell(self, event: Event, *, whole: bool) -> None:
+        """Tell the log what became of a question. The reader of a whole answer does not wait for it."""
+        telling = asyncio.create_task(self._log(event))
+        if whole:
+            self._telling.add(telling)
+            telling.add_done_callback(self._logged)
+        else:
+            await asyncio.shield(telling)
+
+    def _logged(self, telling: asyncio.Task[None]) -> None:
+        self._telling.discard(telling)
+        if not telling.cancelled() and (error := telling.exception()) is not None:
+            LOG.error("%s", " ".join(str(error).split()))
 
     def _problem(self, error: Exception) -> tuple[str, ProblemError]:
         """What the log and the reader are told."""
