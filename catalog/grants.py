@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from policies.decide import Decision, decide, misses
 from policies.document import line_of, suggest
 from policies.errors import DatalabError, UsageError
-from policies.settings import PolicySettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -119,8 +118,8 @@ def unknown_principals(lab: Lab, slug: str) -> tuple[str, ...]:
     A grant to nobody opens no door, so it is no error: the others hold, also once the last of a group has left.
     Where datalab.toml names no user at all, nothing can be known. Raises DocumentError if the policy is wrong.
     """
-    policy, known = lab.policy(slug), lab.section("policies", PolicySettings)
-    if policy is None or not known.users:
+    policy, known = lab.policy(slug), lab.people
+    if policy is None or not known.users():
         return ()
     path, today = lab.root / "policies" / f"{slug}.yaml", dt.datetime.now(dt.UTC).date()
     found = []

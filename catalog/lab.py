@@ -22,7 +22,7 @@ from policies.editions import definition
 from policies.errors import DatalabError, DocumentError, LakeError, UsageError
 from policies.keys import AUDIT_VARIABLE, audit_key
 from policies.model import RAW, Policy
-from policies.settings import PolicySettings
+from policies.people import People
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from policies.editions import EditionTable
 
-SECTIONS = ("policies", "catalog", "ckan", "lake", "ingest", "sandbox", "gateway", "airlock")
+SECTIONS = ("policies", "catalog", "ckan", "lake", "ingest", "sandbox", "gateway", "airlock", "hub")
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -184,9 +184,14 @@ class Lab:
         """The policies that were read, while their files are the same: every door asks for them again and again."""
         return {}
 
+    @cached_property
+    def people(self) -> People:
+        """Who exists, as the lab's files say it at each question."""
+        return People(self.root / "datalab.toml", self.root / "var" / "users.json")
+
     def principals(self, who: str) -> frozenset[str]:
         """The principals that `who` stands for; raises UsageError naming those that exist."""
-        return self.section("policies", PolicySettings).resolve(who)
+        return self.people.resolve(who)
 
     def granted(
         self,

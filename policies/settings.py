@@ -32,7 +32,7 @@ class ZoneTable(Model):
 
 
 class PolicySettings(Model):
-    """Users and their groups, until JupyterHub answers for them; and the tables that zones of communes are taken of."""
+    """Users and their groups (people.py has those who stand elsewhere), and the tables that zones are taken of."""
 
     users: dict[Name, tuple[Name, ...]] = {}
     zones: dict[Annotated[str, StringConstraints(pattern=r"^(epci|region)$")], ZoneTable] = {}

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from policies.decide import addressed
 from policies.errors import DeniedError, DocumentError
-from policies.settings import PolicySettings
 from sandbox import seccomp, told
 from sandbox.data import data_of
 from sandbox.homes import check_room, home_of
@@ -42,7 +41,7 @@ def profile_of(
     for an unknown user, DeniedError if nothing is granted to them for that purpose today, SandboxError if the users'
     Python is missing or the disk is nearly full, LakeError if the audit log cannot be written.
     """
-    principals = lab.section("policies", PolicySettings).of_user(user)
+    principals = lab.people.of_user(user)
     today = dt.datetime.now(dt.UTC).date()
 
     def left_out(error: Exception) -> None:

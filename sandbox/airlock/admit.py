@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from policies.audit.event import LONGEST
 from policies.errors import LakeError, UsageError
-from policies.settings import PolicySettings
 from sandbox.airlock import told
 from sandbox.airlock.beneath import UnsafeFileError, open_beneath, open_file
 from sandbox.airlock.copying import copied
@@ -41,7 +40,7 @@ def admit(lab: Lab, path: Path, user: str, *, by: str, why: str) -> Submission:
     Raises UsageError for an unknown user, a reason that is no line, or what is no plain file within [airlock] size.
     """
     settings = lab.section("airlock", AirlockSettings)
-    lab.section("policies", PolicySettings).of_user(user)
+    lab.people.of_user(user)
     if not 1 <= len(why.strip()) <= LONGEST - 50 or not why.isprintable():
         raise UsageError(f"--why: expected one line of 1 to {LONGEST - 50} characters")
     check_room(lab, lab.section("sandbox", SandboxSettings).free)

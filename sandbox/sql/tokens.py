@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter, ValidationError
 
 from catalog.lake import stamp
-from policies.document import Model, check_section, read_toml
+from policies.document import Model
 from policies.editions import Purpose
 from policies.errors import LakeError, UsageError
 from policies.replace import held, replace_file
-from policies.settings import PolicySettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +56,6 @@ class Tokens:
         """Read nothing yet."""
         self._lab = lab
         self._path = lab.var / "tokens.json"
-        self._users: tuple[Stamp | None, PolicySettings] | None = None
         self._read: tuple[Stamp, tuple[Token, ...]] | None = None
 
     def all(self) -> tuple[Token, ...]:
@@ -73,17 +71,12 @@ class Tokens:
         return self._read[1]
 
     def principals(self, token: Token) -> frozenset[str]:
-        """Whoever the token's user is by the datalab.toml of now. Raises UsageError once the user is gone."""
-        path = self._lab.root / "datalab.toml"
-        now = stamp(path)
-        if self._users is None or self._users[0] != now:
-            section = read_toml(path).get("policies", {})
-            self._users = (now, check_section(path, "policies", section, PolicySettings))
-        return self._users[1].of_user(token.user)
+        """Whoever the token's user is now. Raises UsageError once the user is gone."""
+        return self._lab.people.of_user(token.user)
 
     def create(self, user: str, until: dt.date, purpose: str | None) -> str:
         """Make a token for `user` and return it: it is shown this once. Raises UsageError for an unknown user."""
-        self._lab.section("policies", PolicySettings).of_user(user)
+        self._lab.people.of_user(user)
         if purpose is not None and not is_purpose(purpose):
             raise UsageError(f"{purpose!r} is no purpose: expected a word of a-z, 0-9 and -, as grants name it")
         if until <= _today():
