@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import threading
 
 import pytest
 from fixtures_airlock import GOOD, SMALL
@@ -63,6 +65,11 @@ def test_what_a_sandbox_releases_arrives_with_its_reason_and_its_editions(lab, a
     assert run(lab, "/opt/venv/bin/python", "-c", answer).code == 0
     (answered,) = airlock.collect()
     assert (answered.state, answered.said[-1].why) == ("answered", "charging points")
+    assert run(lab, "/opt/venv/bin/python", "-c", "import lab; lab.withdraw(1, 'there is an error in it')").code == 0
+    (withdrawn,) = airlock.collect()
+    assert (withdrawn.state, withdrawn.said[-1].why) == ("withdrawn", "there is an error in it")
+    assert not airlock.store.copy(1).exists()
+    assert [event.what for event in airlock.events()] == ["request", "review", "review", "withdraw"]
 
 
 def test_nobody_approves_their_own_by_name_or_by_account(lab, airlock):
@@ -239,19 +246,61 @@ def test_an_earlier_release_that_is_not_what_it_was_stops_what_would_be_compared
         airlock.opened(user, "irve/open")
     airlock.take("ada")
     airlock.approve(1)
-    path = airlock.lab.var / "releases/1/t.csv"
+    sketch, path = airlock.store.folder / "1/sketch.json", airlock.lab.var / "releases/1/t.csv"
+    kept = sketch.read_bytes()
+    sketch.write_bytes(kept.replace(b"120", b"900"))
+    less = GOOD.replace(b"120", b"117")
+    assert [found.check for found in airlock.take("bob", content=less).findings] == ["differencing"]
+    assert sketch.read_bytes() == kept  # made again of what was released
+    sketch.unlink()
     path.chmod(0o600)
     path.write_bytes(b"region;n\nEst;9000\n")
-    assert [found.severity for found in airlock.take("bob").findings] == ["stop"]
-    path.unlink()
     airlock.put("bob", "u.csv")
+    with pytest.raises(SandboxError, match="not what was released"):
+        airlock.collect()
+    path.unlink()
     with pytest.raises(SandboxError, match="the release 1 is gone"):
         airlock.collect()
     assert airlock.store.one(3).state == "submitted"
+    path.write_bytes(GOOD)
+    assert [one.state for one in airlock.collect()] == ["checked"]  # the control
+
+
+def test_what_was_released_before_is_not_read_again(airlock):
+    for user in ("ada", "bob"):
+        airlock.opened(user, "irve/open")
+    airlock.take("ada")
+    airlock.approve(1)
+    (airlock.lab.var / "releases/1/t.csv").unlink()
+    less = GOOD.replace(b"120", b"117")
+    assert [found.check for found in airlock.take("bob", content=less).findings] == ["differencing"]
+    assert airlock.store.one(2).compared == (1,)
+
+
+def test_a_damaged_sketch_that_has_its_hash_is_taken_for_no_table_without_counts(airlock):
+    for user in ("ada", "bob"):
+        airlock.opened(user, "irve/open")
+    airlock.take("ada")
+    airlock.approve(1)
+    damaged = b"{}"
+    one = airlock.store.one(1).model_copy(update={"sketch": hashlib.sha256(damaged).hexdigest()})
+    airlock.store.put(one)
+    airlock.store.put_sketch(one, damaged)
+    assert [(one.check, one.severity) for one in airlock.take("bob").findings] == [("checks", "stop")]
+
+
+def test_what_is_refused_or_taken_back_leaves_no_sketch(airlock):
+    airlock.take("ada")
+    airlock.take("ada", "u.csv")
+    sketches = [airlock.store.folder / f"{number}/sketch.json" for number in (1, 2)]
+    assert all(path.exists() for path in sketches)
+    airlock.speak(1, "refuse")
+    airlock.speak(2, "withdraw", "ada")
+    assert not any(path.exists() for path in sketches)
 
 
 def test_without_a_jail_nothing_is_checked_and_nothing_leaves(airlock, monkeypatch):
-    monkeypatch.setattr(judging, "unusable", lambda: "no bubblewrap here")
+    monkeypatch.setattr("sandbox.command.unusable", lambda: "no bubblewrap here")
     airlock.put("ada", "t.csv")
     with pytest.raises(SandboxError, match="no bubblewrap"):
         airlock.collect()
@@ -325,6 +374,82 @@ def test_a_user_has_so_many_files_waiting_and_no_more(airlock):
     assert "the others stay" in airlock.warned[0]
     airlock.speak(1, "refuse")
     assert len(airlock.collect()) == 1
+
+
+def test_who_has_too_many_files_waiting_can_take_one_back(airlock):
+    airlock.lab.settings["airlock"] = {"waiting": 1}
+    airlock.take("ada")
+    airlock.put("ada", "u.csv")
+    airlock.words("ada", withdraws=1)
+    assert sorted((one.number, one.state) for one in airlock.collect()) in (
+        [(1, "withdrawn")],
+        [(1, "withdrawn"), (2, "checked")],
+    )
+    airlock.collect()
+    assert [one.state for one in airlock.store.all()] == ["withdrawn", "checked"]
+
+
+@pytest.mark.parametrize("number", [1, 7])
+def test_nobody_takes_back_what_is_anothers_or_not_there(airlock, number):
+    airlock.take("ada")
+    airlock.words("bob", withdraws=number)
+    assert airlock.collect() == ()
+    assert airlock.answers("bob")[-1]["state"] == "not taken"
+    assert airlock.store.one(1).state == "checked"
+
+
+def during_check(monkeypatch, airlock, act) -> None:
+    """`act` is done, in a process of its own as it were, while the next check runs."""
+    real, done = judging.judge, []
+
+    def judge(*given):
+        found = real(*given)
+        if not done:
+            done.append(True)
+            acting = threading.Thread(target=act)
+            acting.start()
+            acting.join(30)
+            assert not acting.is_alive(), "a check keeps others from their turn"
+        return found
+
+    monkeypatch.setattr("sandbox.airlock.checking.judge", judge)
+
+
+def test_two_that_are_approved_at_once_are_compared_all_the_same(airlock, monkeypatch):
+    for user in ("ada", "bob"):
+        airlock.opened(user, "irve/open")
+    airlock.take("ada")
+    airlock.take("bob", content=GOOD.replace(b"120", b"117"))
+    during_check(monkeypatch, airlock, lambda: airlock.approve(1))
+    with pytest.raises(DeniedError, match="--despite differencing"):
+        airlock.approve(2)
+    assert sorted(airlock.releases()) == ["1/t.csv"]
+
+
+@pytest.mark.parametrize("word", ["refuse", "ask"])
+def test_a_word_that_falls_while_a_file_is_checked_counts(airlock, monkeypatch, word):
+    airlock.take("ada")
+    during_check(monkeypatch, airlock, lambda: airlock.speak(1, word))
+    with pytest.raises(UsageError, match="cannot approve"):
+        airlock.approve(1)
+    assert airlock.releases() == {}
+    assert [event.what for event in airlock.events()][1:] == [{"refuse": "refuse", "ask": "review"}[word]]
+
+
+def test_a_file_that_is_taken_back_while_it_is_checked_stays_taken_back(airlock, monkeypatch):
+    airlock.put("ada", "t.csv")
+    during_check(monkeypatch, airlock, lambda: airlock.speak(1, "withdraw", "ada"))
+    assert [one.state for one in airlock.collect()] == ["withdrawn"]
+    assert airlock.store.one(1).state == "withdrawn"
+    assert not (airlock.store.folder / "1/sketch.json").exists()
+
+
+def test_an_airlock_in_which_others_decide_all_the_time_says_so(airlock, monkeypatch):
+    airlock.take("ada")
+    monkeypatch.setattr("sandbox.airlock.checking.Checked.holds", lambda *_: False)
+    with pytest.raises(LakeError, match="others decide all the time"):
+        airlock.approve(1)
+    assert airlock.releases() == {}
 
 
 def test_a_job_that_was_killed_before_it_put_the_file_away_takes_it_once(airlock, monkeypatch):

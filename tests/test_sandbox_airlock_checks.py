@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.airlock.checks import CHECKS, check
-from sandbox.airlock.checks.counts import Counted, words
+from sandbox.airlock.checks.counts import Counted, counted, words
 from sandbox.airlock.checks.differencing import told_together
 from sandbox.airlock.checks.facts import Earlier, Facts
 from sandbox.airlock.checks.givenback import given_back
+from sandbox.airlock.checks.sketch import sketch, unsketched
 from sandbox.airlock.checks.table import Table, UnreadableError, table_of
 
 GOOD = [(one, example) for one in CHECKS for example in one.good]
@@ -105,7 +106,7 @@ def test_words_of_a_name():
 
 def test_rows_that_two_tables_share_only_by_a_third_are_not_said_to_be_found():
     # what the docstring says is not found: kept as a test, so that it stays true
-    others = [Table(("region", "n"), (("Est", "60"),)), Table(("region", "n"), (("Est", "57"),))]
+    others = [tuple(counted(Table(("region", "n"), (("Est", count),)))) for count in ("60", "57")]
     facts = Facts(earlier=(Earlier(1, others[0]), Earlier(2, others[1])))
     assert "differencing" not in found("t.csv", b"region;n\nEst;120\n", facts)
 
@@ -137,6 +138,29 @@ def test_taking_a_few_units_out_of_a_released_table_is_always_found(parts, data)
     before = Counted("n", ("d",), {(name,): count + less for name, count in parts.items()})
     after = Counted("n", ("d", "e"), {(name, "x"): count + less * (name != where) for name, count in parts.items()})
     assert any(f"n {where}:" in one for one in told_together(after, before, 10))
+
+
+cell = st.one_of(st.none(), st.text(max_size=6), st.integers(0, 400).map(str))
+
+
+@given(
+    st.lists(st.tuples(cell, cell, st.sampled_from(["4", "120", "s", None]))), st.sampled_from(["n", "region\n", ""])
+)
+def test_a_sketch_tells_the_counts_of_a_table_on_one_line(rows, name):
+    table = Table(("region", name, "n"), tuple(rows))
+    text = sketch(table)
+    assert "\n" not in text
+    assert unsketched(text) == tuple(counted(table))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"cells":[[1]],"dimensions":[],"counts":[["n",[]]]}', "\x00"])
+def test_what_is_no_sketch_is_not_taken_for_one_without_counts(text):
+    with pytest.raises(ValueError):  # noqa: PT011  any: the jail ends with it
+        unsketched(text)
+
+
+def test_a_sketch_of_what_is_no_table_has_no_counts():
+    assert unsketched(sketch(None)) == ()
 
 
 @given(st.binary(max_size=300), st.sampled_from(["csv", "json", "png", "jpg", "ipynb", "txt", "parquet"]))

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
-from policies.errors import DeniedError, UsageError
+from policies.errors import DatalabError, DeniedError, UsageError
 from policies.wording import count_of
 from sandbox.airlock import told
 from sandbox.airlock.answers import answer_of, tell
@@ -20,8 +20,9 @@ from sandbox.airlock.outbox import entries, opened_outbox, parcel, plain, put_aw
 from sandbox.airlock.readable import readable, reviewers
 from sandbox.airlock.review import spoken
 from sandbox.airlock.settings import AirlockSettings
+from sandbox.airlock.settle import settle
 from sandbox.airlock.store import Submissions
-from sandbox.airlock.submission import CLOSED, Submission
+from sandbox.airlock.submission import Submission
 from sandbox.homes import check_room
 from sandbox.settings import SandboxSettings
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from sandbox.airlock.readable import Readable
 
 _LONGEST_WHY = 250
+_FULL: Final = "full"
 
 
 def collect(lab: Lab, warn: Callable[[str], None]) -> tuple[Submission, ...]:
@@ -43,23 +45,22 @@ def collect(lab: Lab, warn: Callable[[str], None]) -> tuple[Submission, ...]:
     where no jail can be made for the checks: what was taken stays `submitted`.
     """
     collector = _Collector(lab, Submissions.of(lab), lab.section("airlock", AirlockSettings), warn)
-    homes = lab.var / "homes"
     with collector.store.hold():
-        found = {}
-        for home in sorted(homes.iterdir()) if homes.is_dir() else []:
-            if not home.name.startswith(".") and home.is_dir() and not home.is_symlink():
-                found.update({one.number: one for one in collector.from_home(home)})
-        for one in collector.store.all():
-            if one.state == "submitted":
-                found[one.number] = made = checked(lab, collector.store, one)
-                collector.store.put(made)
-                collector.tell(homes / one.user, made)
+        settle(lab, collector.store, warn)
+    homes = lab.var / "homes"
+    found = {}
+    for home in sorted(homes.iterdir()) if homes.is_dir() else []:
+        if not home.name.startswith(".") and home.is_dir() and not home.is_symlink():
+            found.update({one.number: one for one in collector.from_home(home)})
+    for one in collector.store.waiting():
+        if one.state == "submitted":
+            found[one.number] = collector.check(homes / one.user, one)
     return tuple(found[number] for number in sorted(found))
 
 
 @dataclass(frozen=True)
 class _Collector:
-    """Takes from one home after the other, while it holds the store."""
+    """Takes from one home after the other, and has each file checked; its turn is one file long."""
 
     lab: Lab
     store: Submissions
@@ -71,20 +72,39 @@ class _Collector:
     def from_home(self, home: Path) -> list[Submission]:
         """What is taken of one home."""
         taken: list[Submission] = []
+        full = False
         try:
             with opened_outbox(home) as outbox:
                 for entry in entries(outbox):
-                    waiting = sum(one.user == home.name and one.state not in CLOSED for one in self.store.all())
-                    if waiting >= self.settings.waiting:
-                        self.warn(f"{home.name}: {count_of(waiting, 'file waits', 'files wait')}; the others stay")
-                        break
-                    made = self._of_entry(home, outbox, entry)
-                    taken += [] if made is None else [made]
+                    with self.store.hold():
+                        made = self._of_entry(home, outbox, entry)
+                    full = full or made == _FULL
+                    taken += [made] if isinstance(made, Submission) else []
         except FileNotFoundError:
             pass
         except UnsafeFileError as error:
             self.warn(f"{home.name}: {plain(str(error))}")
+        if full:
+            said = count_of(self.settings.waiting, "file waits", "files wait")
+            self.warn(f"{home.name}: {said}; the others stay")
         return taken
+
+    def check(self, home: Path, submission: Submission) -> Submission:
+        """A submission, once it is checked; as it is now, if somebody was faster."""
+        try:
+            found = checked(self.lab, self.store, submission)
+        except DatalabError:
+            now = self.store.one(submission.number)
+            if now == submission:
+                raise
+            return now  # taken back, and its copy is gone
+        with self.store.hold():
+            now = self.store.one(submission.number)
+            if now != submission:
+                return now
+            found.put(self.store)
+        self.tell(home, found.after)
+        return found.after
 
     def tell(self, home: Path, submission: Submission) -> None:
         """Tell a user of their file."""
@@ -92,7 +112,7 @@ class _Collector:
         if why is not None:
             self.warn(why)
 
-    def _of_entry(self, home: Path, outbox: int, entry: str) -> Submission | None:
+    def _of_entry(self, home: Path, outbox: int, entry: str) -> Submission | Literal["full"] | None:
         try:
             found = parcel(outbox, entry, int(self.settings.size))
         except FileNotFoundError:  # its owner has taken it back
@@ -103,14 +123,15 @@ class _Collector:
         if found is None:
             return None
         try:
-            made = self._answered(home.name, found) if found.file is None else self._take(home.name, found, found.file)
+            made = self._said(home.name, found) if found.file is None else self._take(home.name, found, found.file)
         except (UnsafeFileError, UsageError, DeniedError) as error:
             self._not_taken(home, outbox, entry, error)
             return None
         finally:
             found.close()
-        put_away(outbox, entry, "sent", str(made.number))
-        self.tell(home, made)
+        if isinstance(made, Submission):
+            put_away(outbox, entry, "sent", str(made.number))
+            self.tell(home, made)
         return made
 
     def _not_taken(self, home: Path, outbox: int, entry: str, error: Exception) -> None:
@@ -123,16 +144,19 @@ class _Collector:
         if failed is not None:
             self.warn(failed)
 
-    def _answered(self, user: str, found: Parcel) -> Submission:
-        why = plain(found.asked.why)[:_LONGEST_WHY]
-        return spoken(self.lab, self.store, found.asked.answers or 0, "answer", by=user, why=why)
+    def _said(self, user: str, found: Parcel) -> Submission:
+        ((word, number),) = found.asked.words
+        return spoken(self.lab, self.store, number, word, by=user, why=plain(found.asked.why)[:_LONGEST_WHY])
 
-    def _take(self, user: str, found: Parcel, file: int) -> Submission:
+    def _take(self, user: str, found: Parcel, file: int) -> Submission | Literal["full"]:
+        waiting = [one for one in self.store.waiting() if one.user == user]
+        if len(waiting) >= self.settings.waiting:
+            return _FULL
         check_room(self.lab, self.lab.section("sandbox", SandboxSettings).free)
         number = self.store.next_number()
         size, sha256 = copied(file, self.store.copy(number), int(self.settings.size), found.name)
-        for one in self.store.all():
-            if (one.user, one.name, one.sha256) == (user, found.name, sha256) and one.state not in CLOSED:
+        for one in waiting:
+            if (one.name, one.sha256) == (found.name, sha256):
                 self.store.drop(number)  # taken by a job that was killed before it could put the entry away
                 return one
         could = self.could.get(user) or self.could.setdefault(user, readable(self.lab, user))

@@ -2,7 +2,7 @@
 
     outbox/<file>                       put there by hand
     outbox/<id>/request.json, <file>    put there by `lab.release`
-    outbox/<id>/request.json            an answer to a steward's question, by `lab.answer`
+    outbox/<id>/request.json            an answer to a steward's question, by `lab.answer`; or `lab.withdraw`
     outbox/sent/, refused/              where we move what was taken, and what cannot be
     outbox/answers.jsonl                what became of it
 
@@ -18,7 +18,7 @@ import secrets
 import stat
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, StringConstraints, ValidationError
 
@@ -41,7 +41,11 @@ _SETTLED = 2.0
 
 
 class Asked(Model):
-    """What request.json says. `answers` is the submission whose question `why` answers, where no file comes with it."""
+    """What request.json says.
+
+    `answers` is the submission whose question `why` answers, `withdraws` the one that is taken back; no file comes with
+    either.
+    """
 
     why: Annotated[str, StringConstraints(min_length=1, max_length=2000)]
     editions: Annotated[
@@ -49,11 +53,21 @@ class Asked(Model):
         Field(max_length=200),
     ] = ()
     answers: Annotated[int, Field(ge=1)] | None = None
+    withdraws: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def words(self) -> list[tuple[Literal["answer", "withdraw"], int]]:
+        """What is said of submissions that are there already."""
+        said: list[tuple[Literal["answer", "withdraw"], int | None]] = [
+            ("answer", self.answers),
+            ("withdraw", self.withdraws),
+        ]
+        return [(word, number) for word, number in said if number is not None]
 
 
 @dataclass(frozen=True)
 class Parcel:
-    """One entry of an outbox: the open file (None for an answer), its name, and what is asked. `close` it."""
+    """One entry of an outbox: the open file (None where words are all), its name, and what is asked. `close` it."""
 
     entry: str
     name: str
@@ -103,10 +117,13 @@ def parcel(outbox: int, entry: str, most: int) -> Parcel | None:
     try:
         asked = _request(folder, entry)
         names = [one for one in os.listdir(folder) if one != _REQUEST]  # noqa: PTH208  a descriptor
-        if asked.answers is not None and not names:
+        files, words = len(names), len(asked.words)
+        if (files, words) == (0, 1):
             return Parcel(entry, "", asked, None)
-        if len(names) != 1 or asked.answers is not None:
-            raise UnsafeFileError(f"{entry}: holds {len(names)} files beside {_REQUEST}; expected one")
+        if (files, words) != (1, 0):
+            raise UnsafeFileError(
+                f"{entry}: holds {files} files beside {_REQUEST} and {words} answers or withdrawals; expected one"
+            )
         return Parcel(entry, names[0], asked, _named(folder, names[0], most))
     finally:
         os.close(folder)

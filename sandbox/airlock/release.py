@@ -22,7 +22,8 @@ def put_out(copy: Path, target: Path, submission: Submission, before: Callable[[
     """Write the copy to `target`, whole and on disk, if it has the hash that was reviewed.
 
     The hash is of the very bytes that are written. `before` is called once they are known to be right, and before they
-    are at `target`; if it raises, nothing is. Raises DeniedError for other bytes.
+    are at `target`; if it raises, nothing is. What it has written holds: whoever is killed after it is made good for by
+    settle.py. Raises DeniedError for other bytes.
     """
     for folder in (target.parent.parent, target.parent):
         folder.mkdir(mode=0o700, exist_ok=True)

@@ -1,7 +1,8 @@
 """A steward's word on a submission, and its requester's: checked, written to the audit log, done, and told.
 
 An approval has the file checked anew before it counts: what was released since, or a policy that changed, may speak
-against it now. Where something else is found than reviewers have seen, what they said before is void.
+against it now. Where something else is found than reviewers have seen, what they said before is void. Nobody waits for
+a check: if something was decided meanwhile that could make another answer, it is run again.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from policies.audit.event import LONGEST
 from policies.audit.origin import account
-from policies.errors import DeniedError, UsageError
+from policies.errors import DatalabError, DeniedError, LakeError, UsageError
 from sandbox.airlock import told
 from sandbox.airlock.admit import put_in
 from sandbox.airlock.answers import answer_of, tell
 from sandbox.airlock.checking import checked
 from sandbox.airlock.release import put_out
+from sandbox.airlock.settle import settle
 from sandbox.airlock.store import Submissions
 from sandbox.airlock.submission import Said, Submission
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from catalog.lab import Lab
     from policies.audit.event import What
+    from sandbox.airlock.checking import Checked
     from sandbox.airlock.submission import Word
 
 _TOLD: dict[Word, What] = {
@@ -34,6 +37,8 @@ _TOLD: dict[Word, What] = {
     "answer": "review",
     "withdraw": "withdraw",
 }
+_TRIES = 20
+"""How often a file is checked again because another was released while it was checked."""
 
 
 def approve(
@@ -42,37 +47,54 @@ def approve(
     """Approve a file; the last approval that is needed releases it, and then its bytes are at var/releases.
 
     Raises as `Submission.moved`; DeniedError, and tells the audit log, if the copy is not what was taken; SandboxError
-    where the checks cannot be run. Nothing is released then.
+    where the checks cannot be run; LakeError where others decide all the time. Nothing is released then.
     """
     said, store = _said("approve", by, why, despite), Submissions.of(lab)
     with store.hold():
-        before = store.one(number)
-        before.check_legal(said)
-        try:
-            submission = checked(lab, store, before)
-        except DeniedError as error:
-            lab.audit.write(told.step("deny", before, who=by, why=str(error)))
-            raise
-        if submission != before:
-            store.put(submission)
-        moved = submission.moved(said)
-        if moved.state == "released":
-            _release(lab, store, moved, said)
-            store.put(moved)
-            store.forget(moved)
-        else:
-            lab.audit.write(told.step("review", moved, who=by, why=f"approved: {why}"))
-            store.put(moved)
-    if (moved.state, moved.direction) == ("released", "out"):
-        _lineage(lab, moved, warn)
-    _tell(lab, moved, warn)
-    return moved
+        settle(lab, store, warn)
+    for _ in range(_TRIES):
+        found = _found(lab, store, number, said)
+        if found is None:
+            continue
+        with store.hold():
+            if not found.holds(store):
+                continue
+            found.put(store)
+            moved = found.after.moved(said)
+            if moved.state == "released":
+                _release(lab, store, moved, said)
+                store.forget(moved)
+            else:
+                lab.audit.write(told.step("review", moved, who=by, why=f"approved: {why}"))
+                store.put(moved)
+        if (moved.state, moved.direction) == ("released", "out"):
+            _lineage(lab, moved, warn)
+        _tell(lab, moved, warn)
+        return moved
+    raise LakeError(
+        f"submission {number}: others decide all the time, and each time it is to be checked anew; try again"
+    )
+
+
+def _found(lab: Lab, store: Submissions, number: int, said: Said) -> Checked | None:
+    """What the checks find now; None if somebody else has had a word meanwhile."""
+    before = store.one(number)
+    before.check_legal(said)
+    try:
+        return checked(lab, store, before)
+    except DatalabError as error:
+        if store.one(number) != before:  # refused, say, and its copy is gone
+            return None
+        if isinstance(error, DeniedError):
+            lab.audit.write(told.step("deny", before, who=said.by, why=str(error)))
+        raise
 
 
 def speak(lab: Lab, number: int, word: Word, *, by: str, why: str, warn: Callable[[str], None]) -> Submission:
     """Refuse, ask, answer or withdraw. Raises as `Submission.moved`."""
     store = Submissions.of(lab)
     with store.hold():
+        settle(lab, store, warn)
         moved = spoken(lab, store, number, word, by=by, why=why)
     _tell(lab, moved, warn)
     return moved
@@ -92,14 +114,15 @@ def spoken(lab: Lab, store: Submissions, number: int, word: Word, *, by: str, wh
 def _release(lab: Lab, store: Submissions, moved: Submission, said: Said) -> None:
     inward = moved.direction == "in"
 
-    def tell_log() -> None:
+    def decided() -> None:
         lab.audit.write(told.step("accept" if inward else "release", moved, who=said.by, why=said.why))
+        store.put(moved)
 
     try:
         if inward:
-            put_in(lab, store.copy(moved.number), moved, tell_log)
+            put_in(lab, store.copy(moved.number), moved, decided)
         else:
-            put_out(store.copy(moved.number), store.released(moved), moved, tell_log)
+            put_out(store.copy(moved.number), store.released(moved), moved, decided)
     except DeniedError as error:
         lab.audit.write(told.step("deny", moved, who=said.by, why=str(error)))
         raise

@@ -91,8 +91,8 @@ class Submission(_Stored):
 
     `sha256` is of the copy that was taken: it is checked, reviewed and released. `editions` are what the requester
     says it was made of, `could` all that they could read by the audit log; both as `dataset/edition`. `needed` is how
-    many reviewers it takes; `preview` has the first lines, as the checks saw them. A file
-    on its way `in` is `asker`'s request, and for `user`.
+    many reviewers it takes; `preview` has the first lines, as the checks saw them; `sketch` is the SHA-256 of what
+    later files are compared with. A file on its way `in` is `asker`'s request, and for `user`.
     """
 
     number: int
@@ -112,6 +112,7 @@ class Submission(_Stored):
     findings: tuple[Found, ...] = ()
     preview: tuple[str, ...] = ()
     compared: tuple[int, ...] = ()
+    sketch: str | None = None
     said: tuple[Said, ...] = ()
     direction: Literal["out", "in"] = "out"
     asker: str | None = None

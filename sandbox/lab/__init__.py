@@ -31,7 +31,7 @@ import duckdb
 from .citation import Citation, sha256_of
 from .engine import DATA, Table, add_macros, engine, literal, opened, select, view
 from .query import fingerprint, quoted, read_by
-from .release import answer, release
+from .release import answer, release, withdraw
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +50,7 @@ __all__ = [
     "sql",
     "table",
     "versions",
+    "withdraw",
 ]
 
 _outside: Outside | None = None

@@ -1,4 +1,4 @@
-"""Asking for a file to leave the sandbox: it is put into `~/outbox/`, where the airlock takes it."""
+"""Asking for a file to leave the sandbox, and taking that back: the airlock finds it in `~/outbox/`."""
 
 from __future__ import annotations
 
@@ -39,6 +39,11 @@ def release(path: str | os.PathLike[str], why: str, editions: Sequence[str] | No
 def answer(number: int, why: str) -> str:
     """Answer what a steward asked about a request of that number."""
     return _put({"why": _reason(why), "answers": int(number)}, None)
+
+
+def withdraw(number: int, why: str = "no longer needed") -> str:
+    """Take back a request of that number; a copy that waits in the airlock is deleted."""
+    return _put({"why": _reason(why), "withdraws": int(number)}, None)
 
 
 def _put(told: dict[str, object], source: Path | None) -> str:

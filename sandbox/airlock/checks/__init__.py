@@ -5,7 +5,8 @@
     hidden.py         what a reader of a text does not see      notebook.py, png.py, jpeg.py   and of these files
     small.py          cells under the threshold                 givenback.py   hidden cells that totals give back
     dominance.py      sums that are nearly one unit's           rows.py        rows instead of results
-    formulas.py       cells that a spreadsheet runs             differencing.py   against each earlier release
+    formulas.py       cells that a spreadsheet runs             differencing.py   against each earlier release,
+                                                                                  of which sketch.py is kept
 
 The files come from strangers, so this package runs in a jail of its own (sandbox/airlock/judge.py): it imports the
 standard library and DuckDB, and nothing of the DataLab. Rules are those of rule-based output checking as in ACRO

@@ -1,4 +1,7 @@
-"""Inside the jail: check the file at /airlock/file as /airlock/facts.json says, and print what was found as JSON."""
+"""Inside the jail: check the file at /airlock/file as /airlock/facts.json says.
+
+Prints what was found as JSON on one line, and the sketch of its table on the next.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,15 @@ import hashlib
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import Candidate, check
 from .facts import Earlier, Facts
-from .finding import Finding
-from .kind import TEXTS, kind_of
-from .table import UnreadableError, table_of
+from .kind import TEXTS
+from .sketch import sketch, unsketched
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HERE = Path("/airlock")
 _LINES = 12
@@ -20,32 +26,32 @@ _CELL = 40
 _WIDE = 200
 
 
+class _Earlier:
+    """The sketches of earlier releases, one a line: `NUMBER SKETCH`. One is in memory at a time."""
+
+    def __iter__(self) -> Iterator[Earlier]:
+        with (HERE / "earlier").open(encoding="utf-8", newline="\n") as lines:
+            for line in lines:
+                number, _, text = line.partition(" ")
+                yield Earlier(int(number), unsketched(text))
+
+
 def main() -> None:
-    """Each earlier release that can be read no more is told of: nothing was compared with it."""
+    """An earlier sketch that cannot be read ends it: nothing would have been compared with it."""
     told = json.loads((HERE / "facts.json").read_bytes())
-    earlier, found = [], []
-    for number, name, digest in told["earlier"]:
-        content = (HERE / "earlier" / str(number)).read_bytes()
-        try:
-            table = table_of(kind_of(name), content)
-        except (UnreadableError, UnicodeDecodeError):
-            table = None
-        if hashlib.sha256(content).hexdigest() != digest:
-            said = "an earlier release is not what was released: nothing was compared with it"
-            found.append(Finding("differencing", "stop", f"release {number}", said))
-        elif table is not None:
-            earlier.append(Earlier(number, table))
     content = (HERE / "file").read_bytes()
-    candidate, more = check(told["name"], content, Facts.of(told, tuple(earlier)))
+    candidate, findings = check(told["name"], content, Facts.of(told, _Earlier()))
     table = candidate.table
     answer = {
         "sha256": hashlib.sha256(content).hexdigest(),
         "kind": candidate.kind,
         "rows": None if table is None else len(table.rows),
         "preview": _preview(candidate),
-        "findings": [dataclasses.asdict(one) for one in (*found, *more)],
+        "findings": [dataclasses.asdict(one) for one in findings],
     }
-    json.dump(answer, sys.stdout)
+    said = f"{json.dumps(answer)}\n{sketch(table)}"
+    # A JSON text may hold half a surrogate pair; written as its escape it stays JSON
+    sys.stdout.buffer.write(said.encode("utf-8", "backslashreplace"))
 
 
 def _preview(candidate: Candidate) -> list[str]:

@@ -37,8 +37,8 @@ def _run(candidate: Candidate, facts: Facts) -> Iterator[Finding]:
         return
     ours = counted(candidate.table)
     for earlier in facts.earlier:
-        theirs = counted(earlier.table)
-        found = list(dict.fromkeys(one for a in ours for b in theirs for one in told_together(a, b, facts.at_least)))
+        pairs = ((a, b) for a in ours for b in earlier.counts)
+        found = list(dict.fromkeys(one for a, b in pairs for one in told_together(a, b, facts.at_least)))
         if found:
             said = (
                 f"groups of fewer than {facts.at_least} units that a table released before tells by subtraction: "
@@ -83,7 +83,7 @@ def _sums(table: Counted, names: Sequence[str]) -> dict[Cell, Sum]:
 
 
 def _after(columns: tuple[str, ...], *rows: tuple[str, ...]) -> Facts:
-    return Facts(earlier=(Earlier(1, Table(columns, rows)),))
+    return Facts(earlier=(Earlier(1, tuple(counted(Table(columns, rows)))),))
 
 
 _BEFORE = _after(("region", "n"), ("Est", "120"), ("Ouest", "80"))

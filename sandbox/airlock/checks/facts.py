@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .table import Table
+    from collections.abc import Iterable
+
+    from .counts import Counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +23,10 @@ class Known:
 
 @dataclass(frozen=True)
 class Earlier:
-    """A table that was released before, out of a dataset that the requester could read."""
+    """The columns of counts of a table that was released before, out of a dataset that the requester could read."""
 
     number: int
-    table: Table
+    counts: tuple[Counted, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +40,10 @@ class Facts:
     at_least: int = 10
     dominance: float = 0.85
     known: tuple[Known, ...] = ()
-    earlier: tuple[Earlier, ...] = field(default=(), repr=False)
+    earlier: Iterable[Earlier] = field(default=(), repr=False)
 
     @classmethod
-    def of(cls, told: dict[str, Any], earlier: tuple[Earlier, ...]) -> Facts:
+    def of(cls, told: dict[str, Any], earlier: Iterable[Earlier]) -> Facts:
         """From JSON, as the jail is given it."""
         known = tuple(
             Known(
