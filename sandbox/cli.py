@@ -69,6 +69,22 @@ def lab_command(
     serve_lab(_lab(context), user, purpose=purpose, port=port, ready=typer.echo, warn=_warn)
 
 
+@app.command("homes")
+def homes_command(context: typer.Context) -> None:
+    """List the users' homes: how full they are, and when a sandbox last started in each."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.filesize import decimal  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    from sandbox.homes import states  # noqa: PLC0415
+
+    sheet = Table("user", "used", "of", "last used (UTC)")
+    for home in states(_lab(context)):
+        last = "never" if home.last is None else f"{home.last:%Y-%m-%d %H:%M}"
+        sheet.add_row(home.user, decimal(home.used), "no size" if home.size is None else decimal(home.size), last)
+    Console().print(sheet)
+
+
 def _lab(context: typer.Context) -> Lab:
     lab: Lab = context.obj()
     return lab

@@ -22,7 +22,8 @@ from typing import IO, TYPE_CHECKING
 
 from policies.errors import SandboxError
 from sandbox import limits as cgroups
-from sandbox import seccomp
+from sandbox import quota, seccomp
+from sandbox.homes import note_use, using
 from sandbox.jail import Profile, bwrap_options, jailed_command
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Jailed:
     cgroup: Cgroup | NoCgroup
     ended: int
     _status: IO[bytes] = field(repr=False)
+    _home: contextlib.ExitStack = field(repr=False)
 
     def __enter__(self) -> Self:
         """Nothing to do: it runs already."""
@@ -62,6 +64,7 @@ class Jailed:
                 with contextlib.suppress(OSError):  # a pipe that nobody reads any more
                     stream.close()
         os.close(self.ended)
+        self._home.close()
         if isinstance(self.cgroup, cgroups.Cgroup):
             self.cgroup.remove()
 
@@ -114,16 +117,18 @@ def start(
     profile = replace(profile, disable_userns=profile.uid is None and _knows_disable_userns(bwrap))
     read, write = os.pipe()
     status = os.fdopen(read, "rb")
+    home = contextlib.ExitStack()
     try:
         with contextlib.ExitStack() as stack:
             stack.callback(os.close, write)
+            profile, mounting = _with_home(profile, home)
             files = [stack.enter_context(_in_memory(content)) for content in profile.files.values()]
             program = stack.enter_context(_in_memory(profile.seccomp))
             options = bwrap_options(profile, files=files, seccomp=program, status=write)
             _check_number(options, profile)
             # Not in argv, which every process of the host, and by /proc/1 of the jail, can read.
             hidden = stack.enter_context(_in_memory("".join(f"{word}\0" for word in options).encode()))
-            argv = [bwrap, "--args", str(hidden), "--", *jailed_command(profile)]
+            argv = [*mounting, bwrap, "--args", str(hidden), "--", *jailed_command(profile)]
             process = subprocess.Popen(
                 argv if isinstance(cgroup, cgroups.NoCgroup) else cgroup.entering(argv),
                 stdin=stdin,
@@ -136,10 +141,11 @@ def start(
             )
     except BaseException:
         status.close()
+        home.close()
         if isinstance(cgroup, cgroups.Cgroup):
             cgroup.remove()
         raise
-    return Jailed(process, cgroup, _pidfd(process, status), status)
+    return Jailed(process, cgroup, _pidfd(process, status), status, home)
 
 
 def unusable() -> str | None:
@@ -164,6 +170,24 @@ def unusable() -> str | None:
         return str(error)
     first = said.decode(errors="replace").strip().partition("\n")[0] or f"exit code {jailed.bwrap.returncode}"
     return f"bubblewrap does not work here ({first}). {_remedy(first)}"
+
+
+def _with_home(profile: Profile, stack: contextlib.ExitStack) -> tuple[Profile, list[str]]:
+    """The profile with a folder for its home, and what goes before bwrap so that it is one; kept until `stack` closes.
+
+    An image is mounted in a view that bwrap and its jail alone have, so it is unmounted with them, however they end.
+    """
+    stack.enter_context(using(profile.home))
+    if not profile.home.is_file():
+        return profile, []
+    note_use(profile.home)
+    device = stack.enter_context(quota.attached(profile.home))
+    place = profile.home.parent / ".mount"
+    place.mkdir(mode=0o700, exist_ok=True)
+    mount = 'mount -t ext4 -o "$1" -- "$2" "$3" || exit 125; shift 3; exec "$@"'
+    options = ",".join(("nosuid", "nodev", "noatime", *quota.OPTIONS))
+    view = ("/usr/bin/unshare", "--mount", "--propagation", "slave", "--", "/bin/sh", "-c", mount, "sh")
+    return replace(profile, home=place / quota.FOLDER), [*view, options, device, str(place)]
 
 
 def _check_number(options: list[str], profile: Profile) -> None:

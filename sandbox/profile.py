@@ -12,7 +12,7 @@ from policies.decide import addressed
 from policies.errors import DeniedError, DocumentError
 from sandbox import seccomp, told
 from sandbox.data import data_of
-from sandbox.homes import check_room, home_of
+from sandbox.homes import check_room, full, home_of
 from sandbox.jail import HOME, MAPPED_UID, Profile
 from sandbox.python import VENV, python_mounts
 
@@ -55,7 +55,10 @@ def profile_of(
         raise DeniedError(why)
     python = python_mounts(lab, settings)
     check_room(lab, settings.free)
-    home, uid = home_of(lab, user, settings.first_uid)
+    home, uid = home_of(lab, user, settings, warn)
+    crowded = full(home)
+    if crowded is not None:
+        warn(crowded)
     lab.audit.write(told.opened(user, purpose, granted, data))
     return Profile(
         uid=uid,

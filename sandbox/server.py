@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from policies.errors import SandboxError
 from sandbox.command import memory_exceeded, open_jail
+from sandbox.homes import full
 from sandbox.jail import HOME
 from sandbox.offer import offered
 from sandbox.profile import profile_of, script
@@ -37,9 +38,10 @@ if TYPE_CHECKING:
 
 _CHUNK = 65536
 _BACKLOG = 128
+_LOOKS_AT_HOME = 5
 _LOG_CHUNKS = 16
 _LOG_LINES = 20
-_OPTIONS = (
+OPTIONS = (
     "--no-browser",
     "--ServerApp.sock=/tmp/handed-in",  # only says "unix"; the socket is handed in
     f"--ServerApp.root_dir={HOME}",
@@ -67,7 +69,8 @@ def serve_lab(
     settings = lab.section("sandbox", SandboxSettings)
     token = secrets.token_urlsafe(32)
     target, text = script("serve.py")
-    profile = profile_of(lab, user, settings, purpose=purpose, command=(PYTHON, target, *_OPTIONS), warn=warn)
+    profile = profile_of(lab, user, settings, purpose=purpose, command=(PYTHON, target, *OPTIONS), warn=warn)
+    home = profile.home
     profile = replace(
         profile,
         files={**profile.files, target: text, **offered(lab.root / "notebooks", int(settings.output), warn)},
@@ -78,7 +81,7 @@ def serve_lab(
         with open_jail(profile, settings, warn, keep=(listening.fileno(),)) as jailed:
             listening.close()  # ours: once the jail's is closed too, whoever waits for an answer is told
             url = f"http://127.0.0.1:{{}}/lab?token={token}"
-            asyncio.run(_serve(jailed, settings, path, port, lambda at: ready(url.format(at))))
+            asyncio.run(_serve(jailed, settings, path, port, lambda at: ready(url.format(at)), home, warn))
 
 
 @contextlib.contextmanager
@@ -96,7 +99,13 @@ def _listening() -> Iterator[tuple[socket.socket, Path]]:
 
 
 async def _serve(
-    jailed: Jailed, settings: SandboxSettings, path: Path, port: int, ready: Callable[[int], None]
+    jailed: Jailed,
+    settings: SandboxSettings,
+    path: Path,
+    port: int,
+    ready: Callable[[int], None],
+    home: Path,
+    warn: Callable[[str], None],
 ) -> None:
     """Relay until we are told to stop; raises SandboxError if the jail ends first."""
     log = _Log(jailed)
@@ -112,14 +121,27 @@ async def _serve(
         raise SandboxError(message) from None
     async with relay:
         stop = asyncio.create_task(over.wait())
+        watching = asyncio.create_task(_tell_when_full(home, warn))
         await asyncio.wait({stop, asyncio.create_task(_first_answer(path))}, return_when=asyncio.FIRST_COMPLETED)
         if not over.is_set():
             ready(relay.sockets[0].getsockname()[1])
         await stop
+        watching.cancel()
     if jailed.has_ended:
         why = memory_exceeded(settings) if jailed.out_of_memory else f"it said:\n{log.tail()}"
         message = f"JupyterLab ended by itself; {why}"
         raise SandboxError(message)
+
+
+async def _tell_when_full(home: Path, warn: Callable[[str], None]) -> None:
+    """Say once that the home is full, and again when it has been emptied and filled."""
+    said = full(home) is not None  # the profile's warning has told of that
+    while True:
+        await asyncio.sleep(_LOOKS_AT_HOME)
+        why = full(home)
+        if why is not None and not said:
+            warn(why)
+        said = why is not None
 
 
 class _Log:

@@ -33,7 +33,9 @@ class SandboxSettings(Model):
     seconds: float = Field(600, gt=0, le=7 * 86400, description="deadline of `exec` and `run`; `lab` has none")
     output: Annotated[ByteSize, Field(ge=1024, le=_GIB)] = ByteSize(32 * _MIB)
     free: Annotated[ByteSize, Field(ge=0, le=1024 * _TIB)] = ByteSize(_GIB)
-    """No sandbox starts when less is left on the disk of `var/`: homes have no quota yet."""
+    """No sandbox starts when less is left on the disk of `var/`: homes take of it what they need."""
+    home: Annotated[ByteSize, Field(ge=64 * _MIB, le=_TIB)] = ByteSize(4 * _GIB)
+    """A home's size, with what its filesystem needs itself; as root alone. Homes grow with it, and never shrink."""
     first_uid: int = Field(1_900_000_000, ge=100_000, le=2_147_000_000)
     """Users get this uid and those after it when the lab runs as root. The default lies in a range that neither
     useradd, nor its subordinate ids, nor systemd's containers give away (systemd.io/UIDS-GIDS)."""

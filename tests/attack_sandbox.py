@@ -63,7 +63,7 @@ def read_an_edition_that_was_not_granted():
 
 
 @attack
-def list_the_neighbours_home():
+def list_the_neighbours_homes():
     return f"open: {os.listdir(TARGETS['neighbour'])}"
 
 

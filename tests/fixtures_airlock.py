@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,11 @@ from policies.audit.reading import told
 from sandbox.airlock import collect as collecting
 from sandbox.airlock.review import approve, speak
 from sandbox.airlock.store import Submissions
-from sandbox.homes import home_of
+from sandbox.homes import home_of, opened_home
 from sandbox.settings import SandboxSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from catalog.lab import Lab
@@ -33,6 +35,8 @@ class Airlock:
 
     lab: Lab
     warned: list[str] = field(default_factory=list)
+    homes: dict[str, Path] = field(default_factory=dict)
+    open: ExitStack = field(default_factory=ExitStack)
 
     @property
     def store(self) -> Submissions:
@@ -46,8 +50,10 @@ class Airlock:
         )
 
     def outbox(self, user: str) -> Path:
-        home, uid = home_of(self.lab, user, SandboxSettings().first_uid)
-        outbox = home / "outbox"
+        home, uid = home_of(self.lab, user, SandboxSettings())
+        if user not in self.homes:
+            self.homes[user] = self.open.enter_context(opened_home(home))
+        outbox = self.homes[user] / "outbox"
         if not outbox.exists():
             outbox.mkdir()
             self.own(outbox, uid)
@@ -101,5 +107,7 @@ class Airlock:
 
 
 @pytest.fixture
-def airlock(lab) -> Airlock:
-    return Airlock(lab)
+def airlock(lab) -> Iterator[Airlock]:
+    made = Airlock(lab)
+    with made.open:
+        yield made

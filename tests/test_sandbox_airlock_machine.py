@@ -90,6 +90,7 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self):
         self.patch.stop()
+        self.airlock.open.close()
         self.folder.cleanup()
 
     def take(self, user: str, content: bytes) -> None:

@@ -25,7 +25,7 @@ SUCCEED_OUTSIDE = (
     "read_the_shadow_file",
     "read_a_file_of_the_host",
     "read_an_edition_that_was_not_granted",
-    "list_the_neighbours_home",
+    "list_the_neighbours_homes",
     "list_var_of_the_lab",
     "connect_to_a_server_on_the_hosts_loopback",
     "connect_to_an_abstract_socket_of_the_host",
@@ -91,7 +91,7 @@ def targets(tmp_path_factory):
             {
                 "canary": str(folder / "canary"),
                 "ungranted": str(lab.lake.edition_path("irve", "raw") / "current.json"),
-                "neighbour": str(lab.var / "homes" / "bob"),
+                "neighbour": str(lab.var / "homes"),
                 "var": str(lab.var),
                 "port": tcp.getsockname()[1],
                 "abstract": abstract,

@@ -242,10 +242,10 @@ def test_the_environment_is_ours_alone(lab, monkeypatch):
 
 
 def test_every_user_has_a_uid_of_their_own_and_keeps_it(lab):
-    first = 1_900_000_000
-    homes = [home_of(lab, user, first) for user in ("ada", "bob", "ada", "eve")]
+    first = SandboxSettings().first_uid
+    homes = [home_of(lab, user, SandboxSettings()) for user in ("ada", "bob", "ada", "eve")]
     assert [path.name for path, _ in homes] == ["ada", "bob", "ada", "eve"]
-    assert {path.stat().st_mode & 0o777 for path, _ in homes} == {0o700}
+    assert {path.stat().st_mode & 0o077 for path, _ in homes} == {0}
     if os.geteuid() == 0:
         assert [uid for _, uid in homes] == [first, first + 1, first, first + 2]
         assert [path.stat().st_uid for path, _ in homes] == [uid for _, uid in homes]
@@ -256,7 +256,7 @@ def test_a_home_that_belongs_to_somebody_else_is_refused(lab):
         pytest.skip("only root runs a sandbox under another uid")
     (lab.var / "homes" / "ada").mkdir(parents=True)
     with pytest.raises(SandboxError, match=r"homes/ada: belongs to uid 0, .*chown -R"):
-        home_of(lab, "ada", 1_900_000_000)
+        home_of(lab, "ada", SandboxSettings())
 
 
 def fake_python(folder, home, *, prefix=None):

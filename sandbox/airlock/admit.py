@@ -79,7 +79,7 @@ def put_in(lab: Lab, copy: Path, submission: Submission, before: Callable[[], No
 
     A file of the same name stays, and the new one has its number before. Raises LakeError where the inbox is no folder.
     """
-    home, _ = home_of(lab, submission.user, lab.section("sandbox", SandboxSettings).first_uid)
+    home, _ = home_of(lab, submission.user, lab.section("sandbox", SandboxSettings))
     try:
         with opened_outbox(home, make=True, name="inbox") as inbox:
             new = f".{secrets.token_hex(8)}"

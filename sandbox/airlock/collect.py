@@ -23,7 +23,7 @@ from sandbox.airlock.settings import AirlockSettings
 from sandbox.airlock.settle import settle
 from sandbox.airlock.store import Submissions
 from sandbox.airlock.submission import Submission
-from sandbox.homes import check_room
+from sandbox.homes import check_room, users
 from sandbox.settings import SandboxSettings
 
 if TYPE_CHECKING:
@@ -49,9 +49,8 @@ def collect(lab: Lab, warn: Callable[[str], None]) -> tuple[Submission, ...]:
         settle(lab, collector.store, warn)
     homes = lab.var / "homes"
     found = {}
-    for home in sorted(homes.iterdir()) if homes.is_dir() else []:
-        if not home.name.startswith(".") and home.is_dir() and not home.is_symlink():
-            found.update({one.number: one for one in collector.from_home(home)})
+    for user in users(lab):
+        found.update({one.number: one for one in collector.from_home(homes / user)})
     for one in collector.store.waiting():
         if one.state == "submitted":
             found[one.number] = collector.check(homes / one.user, one)

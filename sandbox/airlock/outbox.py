@@ -23,7 +23,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, StringConstraints, ValidationError
 
 from policies.document import Model
+from policies.errors import SandboxError
 from sandbox.airlock.beneath import UnsafeFileError, open_file, open_folder
+from sandbox.homes import opened_home
 from sandbox.streams import printable
 
 if TYPE_CHECKING:
@@ -84,20 +86,21 @@ class Parcel:
 def opened_outbox(home: Path, *, make: bool = False, name: str = "outbox") -> Iterator[int]:
     """The outbox of a home (or its inbox, by `name`), as a descriptor; with `make`, made where it is missing.
 
-    Raises UnsafeFileError where it is no folder, FileNotFoundError where there is none.
+    Raises UnsafeFileError where it is no folder or the home cannot be mounted, FileNotFoundError where there is none.
     """
-    base = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(opened_home(home))
+        except SandboxError as error:
+            raise UnsafeFileError(str(error)) from None
+        base = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        stack.callback(os.close, base)
         if make:
             _make(base, name)
         os.stat(name, dir_fd=base, follow_symlinks=False)
-        folder = open_folder(base, name)
-        try:
-            yield folder
-        finally:
-            os.close(folder)
-    finally:
-        os.close(base)
+        opened = open_folder(base, name)
+        stack.callback(os.close, opened)
+        yield opened
 
 
 def entries(outbox: int) -> list[str]:
