@@ -131,6 +131,7 @@ class _Collector:
         if isinstance(made, Submission):
             put_away(outbox, entry, "sent", str(made.number))
             self.tell(home, made)
+            self.store.forget(made)
         return made
 
     def _not_taken(self, home: Path, outbox: int, entry: str, error: Exception) -> None:

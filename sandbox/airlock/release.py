@@ -28,6 +28,7 @@ def put_out(copy: Path, target: Path, submission: Submission, before: Callable[[
     for folder in (target.parent.parent, target.parent):
         folder.mkdir(mode=0o700, exist_ok=True)
     new = target.parent / _NEW
+    new.unlink(missing_ok=True)  # a job that was killed may have left one, which nobody may write
     digest = hashlib.sha256()
     try:
         with os.fdopen(os.open(copy, os.O_RDONLY | os.O_NOFOLLOW), "rb") as source, new.open("wb") as file:

@@ -63,13 +63,13 @@ def approve(
             moved = found.after.moved(said)
             if moved.state == "released":
                 _release(lab, store, moved, said)
-                store.forget(moved)
             else:
                 lab.audit.write(told.step("review", moved, who=by, why=f"approved: {why}"))
                 store.put(moved)
+            _tell(lab, moved, warn)
+            store.forget(moved)
         if (moved.state, moved.direction) == ("released", "out"):
             _lineage(lab, moved, warn)
-        _tell(lab, moved, warn)
         return moved
     raise LakeError(
         f"submission {number}: others decide all the time, and each time it is to be checked anew; try again"
@@ -96,18 +96,18 @@ def speak(lab: Lab, number: int, word: Word, *, by: str, why: str, warn: Callabl
     with store.hold():
         settle(lab, store, warn)
         moved = spoken(lab, store, number, word, by=by, why=why)
-    _tell(lab, moved, warn)
+        _tell(lab, moved, warn)
+        store.forget(moved)
     return moved
 
 
 def spoken(lab: Lab, store: Submissions, number: int, word: Word, *, by: str, why: str) -> Submission:
-    """The same, for who holds the store already, and without telling the requester."""
+    """The same, for who holds the store already, tells the requester, and then has the store forget the copy."""
     submission = store.one(number)
     moved = submission.moved(_said(word, by, why))
     reason = why if word in ("refuse", "withdraw") else f"{word}: {why}"
     lab.audit.write(told.step(_TOLD[word], moved, who=by, why=reason))
     store.put(moved)
-    store.forget(moved)
     return moved
 
 

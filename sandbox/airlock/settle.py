@@ -1,7 +1,7 @@
 """Makes good for a job that was killed: what the records say is done to the end, and nothing else.
 
 A word counts once its record is on disk (`Submissions.put`). What follows from it comes after: the bytes of a release
-go out, the copy of what is closed goes away. So a closed submission that still has its copy has something left to do.
+go out, the requester is told, the copy of what is closed goes away. A closed one with a copy has some of it to do.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ def settle(lab: Lab, store: Submissions, warn: Callable[[str], None]) -> None:
                 lab.audit.write(told.step("deny", one, who="airlock", why=str(error)))
                 warn(str(error))
                 continue
-            store.forget(one)
             why = tell(lab.var / "homes" / one.user, answer_of(one))
             if why is not None:
                 warn(why)
+            store.forget(one)
 
 
 def _finish(lab: Lab, store: Submissions, one: Submission) -> None:
