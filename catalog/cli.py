@@ -1,4 +1,4 @@
-"""The commands of this room: `datalab query`, `serve`, `dcat`, `schema`."""
+"""The commands of this room: `datalab query`, `portal`, `dcat`, `schema`."""
 
 from __future__ import annotations
 
@@ -90,14 +90,17 @@ def _saved(sql: str) -> str:
         raise UsageError(f"{sql}: is no UTF-8 text ({error}); save it as UTF-8") from None
 
 
-@app.command("serve")
-def serve_command(
+@app.command("portal")
+def portal_command(
     ctx: typer.Context,
     port: Annotated[
         int | None, typer.Option(help="0 takes any free port.", show_default="the one of datalab.toml")
     ] = None,
 ) -> None:
-    """Show the catalogue on this machine until Ctrl-C: datasets, previews, downloads, and DCAT at /catalog.ttl."""
+    """Show what everyone may see on this machine until Ctrl-C: datasets, previews, downloads, DCAT at /catalog.ttl.
+
+    Without logins and sandboxes, which `datalab serve` has.
+    """
     serve(ctx.obj(), port, lambda url: typer.echo(f"{url}  (Ctrl-C stops)"))
 
 

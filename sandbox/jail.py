@@ -52,8 +52,9 @@ class Mount:
 class Profile:
     """Everything a jail holds. What is not named here is not in it.
 
-    `files` are read-only: target → content. `user_pids` and `process_data` stand in for a cgroup where there is none:
-    how many processes the uid may have, and how many bytes of data each of them.
+    `home` is a folder, or the image of one (quota.py). `files` are read-only: target → content. `shared` are folders in
+    which the jail may write beside its home, by the `groups` that it has as root. `user_pids` and `process_data` stand
+    in for a cgroup where there is none: how many processes the uid may have, and how many bytes of data each of them.
     """
 
     uid: int | None
@@ -65,6 +66,8 @@ class Profile:
     tmp: int
     file_size: int
     command: tuple[str, ...]
+    shared: tuple[Mount, ...] = ()
+    groups: tuple[int, ...] = ()
     user_pids: int | None = None
     process_data: int | None = None
     disable_userns: bool = False
@@ -82,6 +85,7 @@ def bwrap_options(profile: Profile, *, files: Sequence[int], seccomp: int, statu
         *_folders(profile),
         *(word for mount in profile.mounts for word in ("--ro-bind", str(mount.source), mount.target)),
         *("--bind", str(profile.home), HOME),
+        *(word for mount in profile.shared for word in ("--bind", str(mount.source), mount.target)),
         *(
             word
             for target, descriptor in zip(profile.files, files, strict=True)
@@ -127,7 +131,8 @@ def _drop(profile: Profile) -> tuple[str, ...]:
     if profile.uid is None:
         return ("/usr/bin/setpriv", "--nnp", "--inh-caps=-all", "--")
     return (
-        *("/usr/bin/setpriv", f"--reuid={profile.uid}", f"--regid={profile.uid}", "--clear-groups", "--nnp"),
+        *("/usr/bin/setpriv", f"--reuid={profile.uid}", f"--regid={profile.uid}"),
+        *(f"--groups={','.join(map(str, profile.groups))}" if profile.groups else "--clear-groups", "--nnp"),
         *("--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all", "--"),
     )
 
@@ -141,10 +146,11 @@ def _folders(profile: Profile) -> list[str]:
 
     The innermost are enough, for bwrap makes those above with the same rights; its options are bounded in number.
     """
-    targets = [*(mount.target for mount in profile.mounts), *profile.files, HOME, "/data/x"]
+    mounts = (*profile.mounts, *profile.shared)
+    targets = [*(mount.target for mount in mounts), *profile.files, HOME, "/data/x"]
     given = {"/", "/usr", "/proc", "/dev", "/tmp", "/etc"}  # noqa: S108  the jail's own
     holding = {PurePosixPath(target).parent for target in targets}
     above = {parent for folder in holding for parent in folder.parents}
-    mounted = {mount.target for mount in profile.mounts}
+    mounted = {mount.target for mount in mounts}
     innermost = sorted({str(folder) for folder in holding - above} - given - mounted)
     return [word for folder in innermost for word in ("--perms", "0755", "--dir", folder)]

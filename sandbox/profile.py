@@ -34,6 +34,7 @@ def profile_of(
     purpose: str | None,
     command: tuple[str, ...],
     warn: Callable[[str], None],
+    origin: str | None = None,
 ) -> Profile:
     """The jail of `user`, with `command` in it; `warn` is told of each edition that is left out, and why.
 
@@ -51,7 +52,7 @@ def profile_of(
     data = data_of(lab, granted, private=os.geteuid() == 0, left_out=left_out)
     if not data.files:
         why = _nothing_granted(lab, user, principals, purpose, today)
-        lab.audit.write(told.denied(user, purpose, why))
+        lab.audit.write(told.denied(user, purpose, why, origin))
         raise DeniedError(why)
     python = python_mounts(lab, settings)
     check_room(lab, settings.free)
@@ -59,7 +60,7 @@ def profile_of(
     crowded = full(home)
     if crowded is not None:
         warn(crowded)
-    lab.audit.write(told.opened(user, purpose, granted, data))
+    lab.audit.write(told.opened(user, purpose, granted, data, origin))
     return Profile(
         uid=uid,
         home=home,

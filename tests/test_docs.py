@@ -20,7 +20,7 @@ from policies.editions import EditionTable
 REPOSITORY = Path(__file__).parents[1]
 EXAMPLE = REPOSITORY / "examples" / "normandie"
 PAGES = [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")]
-WAITS_FOR_CTRL_C = {"serve", "lab", "gateway"}
+WAITS_FOR_CTRL_C = {"serve", "portal", "lab", "gateway"}
 
 
 def readme_commands() -> list[str]:

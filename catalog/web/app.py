@@ -28,6 +28,7 @@ from catalog.vocabulary import FREQUENCIES, LICENCES, THEMES
 from catalog.web import joined, listing, origins, pages, texts
 from catalog.web.headers import SECURITY, SecurityHeaders, unchanged
 from catalog.web.state import Shelf, Shown
+from catalog.web.visitor import PUBLIC, Visitor
 from policies.audit.event import Event, Opened
 from policies.errors import DatalabError
 
@@ -55,9 +56,9 @@ VIEWS = 4
 """How many dataset pages are made at a time; more requests wait, and the list of datasets goes on."""
 
 
-def create_app(lab: Lab) -> Starlette:
-    """The portal of `lab`, for what everyone is granted. Raises DocumentError if the section [catalog] is wrong."""
-    portal = _Portal(lab)
+def create_app(lab: Lab, visitor: Visitor = PUBLIC) -> Starlette:
+    """The portal of `lab`, for what a visitor is granted. Raises DocumentError if the section [catalog] is wrong."""
+    portal = _Portal(lab, visitor)
     app = Starlette(
         routes=[
             Route("/", portal.index),
@@ -77,9 +78,10 @@ def create_app(lab: Lab) -> Starlette:
 class _Portal:
     """The endpoints; all they know is read from the shelf at each request."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, visitor: Visitor) -> None:
         self.lab = lab
-        self.shelf = Shelf(lab)
+        self.visitor = visitor
+        self.shelf = Shelf(lab, visitor)
         self.reader = pages.Reader(lab)
         self.read_by = origins.ReadBy(lab)
         self.joined = joined.Joined(lab)
@@ -161,7 +163,8 @@ class _Portal:
         if path is None:
             path = await run_sync(download.export, self.lab, entry, name, form, limiter=self.exporting)
         if request.method == "GET":
-            await run_sync(self.lab.audit.write, _downloaded(entry, name, whole="range" not in request.headers))
+            whole = "range" not in request.headers
+            await run_sync(self.lab.audit.write, _downloaded(self.visitor, entry, name, whole=whole))
         if request.method == "GET" and request.headers.get("range", FROM_START).startswith(FROM_START):
             await run_sync(self.uses.count, entry.slug)
         media_type = "text/csv; charset=utf-8; header=present" if form == "csv" else MEDIA_TYPES[form]
@@ -209,6 +212,7 @@ class _Portal:
             **context,
             **_words(lang),
             **_links(request, lang),
+            visitor=self.visitor,
             settings=self.shelf.settings,
             base=self.shelf.settings.base,
             limit=QUERY_LIMIT,
@@ -221,7 +225,7 @@ class _Portal:
         )
 
 
-def _downloaded(entry: Entry, resource: str, *, whole: bool) -> Event:
+def _downloaded(visitor: Visitor, entry: Entry, resource: str, *, whole: bool) -> Event:
     """What the audit log is told of a download, before its first byte goes out; requests at once share one fsync.
 
     No address: what everyone may have is given without asking who takes it, and an address is personal data. For the
@@ -229,7 +233,14 @@ def _downloaded(entry: Entry, resource: str, *, whole: bool) -> Event:
     """
     served = entry.current.resources[resource]
     opened = Opened(dataset=entry.slug, edition=entry.edition, resource=resource, version=served.version)
-    return Event(what="open", door="portal", who="everyone", editions=(opened,), rows=served.rows if whole else None)
+    return Event(
+        what="open",
+        door="portal",
+        who=visitor.who,
+        editions=(opened,),
+        purpose=visitor.purpose,
+        rows=served.rows if whole else None,
+    )
 
 
 def _language(request: Request) -> Lang:

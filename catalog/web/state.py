@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from catalog import feed
-from catalog.entries import EVERYONE, Entry, Readings
+from catalog.entries import Entry, Readings
 from catalog.lake import Stamp, stamp
 from catalog.search.index import indexed
 from catalog.search.synonyms import FILE as SYNONYMS
 from catalog.search.synonyms import shipped, synonyms
 from catalog.settings import CatalogSettings
+from catalog.web.visitor import PUBLIC, Visitor
 from policies.errors import DatalabError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ LAG = 5.0
 
 @dataclass(frozen=True)
 class Shown:
-    """One reading of the lab: every edition granted to everyone."""
+    """One reading of the lab: every edition granted to the visitor."""
 
     settings: CatalogSettings
     entries: tuple[Entry, ...]
@@ -61,11 +62,11 @@ class Shown:
 class Shelf:
     """Holds the last reading, and reads again what is no longer true. Safe between threads."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, visitor: Visitor = PUBLIC) -> None:
         """Read nothing yet: `now` does. Raises DocumentError if the section [catalog] is wrong."""
         self._lab = lab
         self._settings = lab.section("catalog", CatalogSettings)
-        self._readings = Readings(lab, EVERYONE)
+        self._readings = Readings(lab, visitor.principals, visitor.purpose)
         self._lock = threading.Lock()
         self._synonyms: tuple[Stamp | None, Synonyms] = (None, shipped())
         self._shown = Shown(self._settings, (), indexed((), _today()), self._synonyms[1], "", {}, _today())

@@ -10,6 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 What = Literal[
     "open",  # files were handed out: a download, the mounts of a sandbox
+    "close",  # a sandbox ended, and with it what it had open
+    "login",  # somebody came in by the front door, or was not let in
     "query",  # SQL was asked
     "answer",  # what came of it, where that is known only later: rows, bytes, or how it failed
     "deny",  # the policy said no, or the door did
@@ -23,6 +25,7 @@ What = Literal[
     "release",  # out of the airlock
     "review",  # a word in the airlock that decides nothing yet: an approval before the last, a question, an answer
     "token",  # one was made or revoked
+    "account",  # one was made, given a new password, or removed
     "policy",  # grants came or went by hand
     "repair",  # written by the log itself, after a line that was cut by a crash
 ]

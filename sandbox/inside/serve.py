@@ -1,6 +1,7 @@
 """Inside the jail: JupyterLab on a listening unix socket that it was handed, by the number in DATALAB_LISTEN.
 
-The socket's path stays outside, where nobody in the jail can put another one in its place.
+The socket's path stays outside, where nobody in the jail can put another one in its place. For a user of the Hub, who
+may enter is asked of the Hub, through the one socket at /run/datalab/hub.sock; all that is told by JUPYTERHUB_….
 """
 
 import contextlib
@@ -13,14 +14,18 @@ from jupyter_server.serverapp import ServerApp
 from jupyterlab.labapp import LabApp  # type: ignore[import-untyped]
 
 
+def adopt(server: ServerApp) -> bool:
+    """Take the socket that was handed in; no other is opened."""
+    listening = socket.socket(fileno=int(os.environ["DATALAB_LISTEN"]))
+    listening.setblocking(False)  # noqa: FBT003  socket takes no keywords
+    server.http_server.add_socket(listening)
+    return True
+
+
 class HandedServer(ServerApp):
     """A Jupyter server that opens no socket of its own."""
 
-    def _bind_http_server_unix(self) -> bool:
-        listening = socket.socket(fileno=int(os.environ["DATALAB_LISTEN"]))
-        listening.setblocking(False)  # noqa: FBT003  socket takes no keywords
-        self.http_server.add_socket(listening)
-        return True
+    _bind_http_server_unix = adopt
 
 
 class HandedLab(LabApp):  # type: ignore[misc]
@@ -40,4 +45,10 @@ def offer(notebooks: Path, home: Path) -> None:
 
 if __name__ == "__main__":
     offer(Path("/notebooks"), Path.home())
-    HandedLab.launch_instance()
+    if "JUPYTERHUB_API_TOKEN" in os.environ:
+        from jupyterhub.singleuser.app import main  # type: ignore[import-untyped]
+
+        ServerApp._bind_http_server_unix = adopt  # type: ignore[assignment]  # noqa: SLF001  the Hub makes the class
+        main()
+    else:
+        HandedLab.launch_instance()

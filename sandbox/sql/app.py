@@ -46,15 +46,16 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from catalog.lab import Lab
+    from sandbox.hub.client import HubClient
 
 LOG = logging.getLogger("datalab.gateway")
 
 _SAID = {404: "there is nothing here, or nothing that you were granted", 405: "this address takes another method"}
 
 
-def create_app(lab: Lab) -> Starlette:
-    """The gateway of `lab`. Raises DocumentError if the section [gateway] is wrong."""
-    gateway = _Gateway(lab)
+def create_app(lab: Lab, hub: HubClient | None = None) -> Starlette:
+    """The gateway of `lab`; with a Hub, its tokens count, too. Raises DocumentError if [gateway] is wrong."""
+    gateway = _Gateway(lab, hub)
     return Starlette(
         routes=[
             Route("/", gateway.index),
@@ -74,10 +75,10 @@ def create_app(lab: Lab) -> Starlette:
 class _Gateway:
     """The endpoints."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, hub: HubClient | None) -> None:
         self.lab = lab
         self.settings = lab.section("gateway", GatewaySettings)
-        self.tokens = Tokens(lab)
+        self.tokens = Tokens(lab, hub)
         self.access = Access(lab)
         self.pool = Pool(lab, self.settings)
         self.service = Service(lab, self.access, self.pool, self.settings)

@@ -1,6 +1,7 @@
 """The tokens by which programs say whose they are: shown once, kept as a digest, ended by a date or by hand.
 
 A token is `dlab_<id>_<secret>`; the secret has 256 random bits, so that a plain SHA-256 of it cannot be guessed back.
+Where a Hub stands before the lab, its tokens count, too, as long as the Hub says whose they are, and for which service.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from policies.document import Model
 from policies.editions import Purpose
 from policies.errors import LakeError, UsageError
 from policies.replace import held, replace_file
+from sandbox.hub.roles import GATEWAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from catalog.lab import Lab
     from catalog.lake import Stamp
+    from sandbox.hub.client import HubClient
 
 _FORM = re.compile(r"dlab_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
 _PURPOSE = TypeAdapter(Purpose)
@@ -52,9 +55,10 @@ _TOKENS = TypeAdapter(tuple[Token, ...])
 class Tokens:
     """A lab's tokens, at var/tokens.json."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, hub: HubClient | None = None) -> None:
         """Read nothing yet."""
         self._lab = lab
+        self._hub = hub
         self._path = lab.var / "tokens.json"
         self._read: tuple[Stamp, tuple[Token, ...]] | None = None
 
@@ -102,15 +106,23 @@ class Tokens:
         return gone
 
     def of(self, said: str) -> Token | None:
-        """The token that was said, if it holds today."""
+        """The token that was said, if it holds today. Raises RemoteError where the Hub is asked and does not answer."""
         parts = _FORM.fullmatch(said) if len(said) <= LONGEST else None
         if parts is None:
-            return None
+            return self._of_hub(said)
         digest = _digest(parts[2])
         held = next((token for token in self.all() if token.id == parts[1]), None)
         if held is None or not hmac.compare_digest(held.digest, digest) or _today() >= held.until:
             return None
         return held
+
+    def _of_hub(self, said: str) -> Token | None:
+        """A token of the Hub's, as one of ours that holds for this request."""
+        known = None if self._hub is None else self._hub.whose(said)
+        if known is None or not known.may(GATEWAY):
+            return None
+        until = _today() + dt.timedelta(days=1)
+        return Token(id="hub", user=known.name, purpose=None, created=dt.datetime.now(dt.UTC), until=until, digest="")
 
     def _change(self, change: Callable[[tuple[Token, ...]], tuple[Token, ...]]) -> None:
         with held(self._path.with_suffix(".lock")):

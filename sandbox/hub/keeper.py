@@ -1,0 +1,197 @@
+"""One user's sandbox, held by a process of its own: it lives on when the Hub or the proxy dies, and is found again.
+
+    python -m sandbox.hub.keeper < order        # → one line of JSON, {"pid", "started"} or {"error"}; then it is alone
+
+It starts the jail and hands it a listening socket, relays what the jail may ask of the Hub, reads the jail's output to
+its end and keeps the last of it, and looks each minute whether a kernel is busy. SIGTERM ends the jail in order, and
+then the keeper. It imports little, since there are as many of it as there are sandboxes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from policies.errors import DatalabError
+from sandbox.hub import busy
+from sandbox.hub.held import held
+from sandbox.hub.order import Order, read
+from sandbox.hub.relay import Relay
+from sandbox.jail import Mount
+from sandbox.process import Jailed, start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOLD = "/run/datalab"
+"""Where a jail sees what it is told: the Hub's socket, and notice.json when it will be stopped."""
+
+_BACKLOG = 128
+_CHUNK = 65536
+_KEPT = 256 * 1024
+_TURN = 0.2
+_A_SECOND = 1 << 20
+"""What is read of a jail's output in one second; whoever writes more waits."""
+
+
+def main() -> int:
+    """Hold one sandbox to its end."""
+    order = read(sys.stdin.buffer.read())
+    wake, woken = os.pipe()
+    os.set_blocking(woken, False)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    signal.set_wakeup_fd(woken)
+    with contextlib.ExitStack() as stack:
+        try:
+            jailed = stack.enter_context(_started(order, stack))
+        except (DatalabError, OSError) as error:
+            _tell({"error": str(error)})
+            return 1
+        me = held(os.getpid())
+        _tell({"pid": me.pid, "started": me.started})
+        _stand_alone()
+        busy.Watch(order).start()
+        log = _Log(order.log)
+        try:
+            _wait(jailed, wake, log, order.grace)
+        finally:
+            log.keep()
+        why = _why(jailed)
+    closed(order, why)
+    return 0
+
+
+def _started(order: Order, stack: contextlib.ExitStack) -> Jailed:
+    """The jail, with the two sockets by which it is reached and reaches."""
+    told = order.folder / "told"
+    told.mkdir(mode=0o755, parents=True, exist_ok=True)
+    (told / "notice.json").unlink(missing_ok=True)
+    relayed = stack.enter_context(_listening(told / "hub.sock", 0o666))
+    listening = stack.enter_context(_listening(order.folder / "lab.sock", 0o600))
+    profile = replace(
+        order.profile,
+        mounts=(*order.profile.mounts, Mount(told, TOLD)),
+        env={**order.profile.env, "DATALAB_LISTEN": str(listening.fileno())},
+    )
+    jailed = start(profile, order.limits, keep=(listening.fileno(),))
+    listening.close()  # ours: once the jail's is closed too, whoever waits for an answer is told
+    Relay(relayed, order.hub, order.user).start()
+    return jailed
+
+
+@contextlib.contextmanager
+def _listening(path: Path, mode: int) -> Iterator[socket.socket]:
+    """A listening socket, which has its name until it is left."""
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+        path.chmod(mode)
+        made.listen(_BACKLOG)
+        try:
+            yield made
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _tell(said: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(said) + "\n")
+    sys.stdout.flush()
+
+
+def _stand_alone() -> None:
+    """Let go of the Hub's streams, whose other ends go with it."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nothing, stream)
+    os.close(nothing)
+
+
+class _Log:
+    """The last of what a jail wrote, put on disk while it writes; whoever floods it waits."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._text = bytearray()
+        self._left = _A_SECOND
+        self._second = 0
+        self._kept = True
+
+    def waits(self) -> bool:
+        """Whether enough was read in this second."""
+        if int(time.monotonic()) != self._second:
+            self._second, self._left = int(time.monotonic()), _A_SECOND
+        return self._left <= 0
+
+    def read(self, stream: int) -> bool:
+        """Take what was written; False at the end of it."""
+        chunk = os.read(stream, _CHUNK)
+        self._text += chunk
+        del self._text[:-_KEPT]
+        self._left -= len(chunk)
+        self._kept = self._kept and not chunk
+        return bool(chunk)
+
+    def keep(self) -> None:
+        """Put it on disk, if there is anything new."""
+        if not self._kept:
+            with contextlib.suppress(OSError):  # a full disk ends no sandbox
+                self._path.write_bytes(self._text)
+            self._kept = True
+
+
+def _wait(jailed: Jailed, wake: int, log: _Log, grace: float) -> None:
+    """Return when the jail has ended, by itself or because we were told to end it."""
+    streams = [stream.fileno() for stream in (jailed.bwrap.stdout, jailed.bwrap.stderr) if stream is not None]
+    deadline: float | None = None
+    while not jailed.has_ended:
+        listened = [] if log.waits() else streams
+        ready, _, _ = select.select([jailed.ended, wake, *listened], [], [], _TURN)
+        if not ready:
+            log.keep()
+        if wake in ready:
+            os.read(wake, _CHUNK)
+            deadline = time.monotonic() + grace if deadline is None else deadline
+            _ask_to_end(jailed)
+        for stream in [one for one in streams if one in ready]:
+            if not log.read(stream):
+                streams.remove(stream)
+        if deadline is not None and time.monotonic() >= deadline:
+            jailed.kill()
+
+
+def _ask_to_end(jailed: Jailed) -> None:
+    """SIGTERM to what the jail's first process has started: that one itself, as the init that it is, takes none."""
+    told = Path(f"/proc/self/fdinfo/{jailed.ended}").read_text(encoding="ascii")
+    first = int(next(line for line in told.splitlines() if line.startswith("Pid:")).split()[1])
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):
+                stat = (folder / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+                if int(stat[1]) == first:
+                    os.kill(int(folder.name), signal.SIGTERM)
+
+
+def _why(jailed: Jailed) -> str:
+    return "a process was killed for its memory" if jailed.out_of_memory else "closed"
+
+
+def closed(order: Order, why: str) -> None:
+    """Write the line of the audit log that says that the sandbox has ended; what that needs is imported only now."""
+    from catalog.lab import Lab  # noqa: PLC0415
+    from sandbox import told  # noqa: PLC0415
+
+    with contextlib.suppress(DatalabError):
+        Lab.open(order.lab).audit.write(told.closed(order.user, order.purpose, why))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""A choice → the order of a keeper (order.py), and the keeper started, found dead or ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from policies.errors import SandboxError
+from sandbox.hub.held import Held
+from sandbox.hub.order import Order, written
+from sandbox.hub.projects import project_of
+from sandbox.limits import Limits
+from sandbox.offer import offered
+from sandbox.process import unusable
+from sandbox.profile import environment, profile_of, script
+from sandbox.python import PYTHON
+from sandbox.server import OPTIONS
+from sandbox.settings import SandboxSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from catalog.lab import Lab
+    from sandbox.hub.choices import Choice
+    from sandbox.hub.places import Places
+    from sandbox.hub.settings import HubSettings
+
+_KNOWN_BY = "keeper.json"
+_STARTS_WITHIN = 60
+_STEP = 0.02
+_ENVIRONMENT = ("PATH", "LANG", "DATALAB_AUDIT_KEY")
+
+_CONFIG = "/opt/datalab-config"
+_NO_DOWNLOADS = {
+    "disabledExtensions": {
+        "@jupyterlab/docmanager-extension:download": True,
+        "@jupyterlab/filebrowser-extension:download": True,
+        "@jupyterlab/notebook-extension:export": True,
+    }
+}
+"""JupyterLab's buttons that send a file to the browser. docs/hub.md says what that prevents, and what it does not."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the Hub says of a sandbox: JupyterLab's environment, address and token, and whence it was asked for."""
+
+    env: Mapping[str, str]
+    base: str
+    token: str
+    origin: str | None
+
+
+def order(
+    lab: Lab,
+    front: HubSettings,
+    places: Places,
+    user: str,
+    choice: Choice,
+    told: Told,
+    *,
+    warn: Callable[[str], None],
+) -> Order:
+    """Everything that the keeper of a user's sandbox needs. Raises DatalabError that says what stands against it."""
+    reason = unusable()
+    if reason is not None:
+        raise SandboxError(reason)
+    settings = lab.section("sandbox", SandboxSettings)
+    if choice.size is not None:
+        settings = settings.model_copy(update=dict(front.sizes[choice.size]))
+    folder = places.sandbox(user)
+    _end_forgotten(folder, front.grace)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    target, text = script("serve.py")
+    profile = profile_of(
+        lab, user, settings, purpose=choice.purpose, command=(PYTHON, target, *OPTIONS), warn=warn, origin=told.origin
+    )
+    shared = None if choice.project is None else project_of(lab, choice.project, settings.first_uid)
+    return Order(
+        profile=replace(
+            profile,
+            files={
+                **profile.files,
+                target: text,
+                f"{_CONFIG}/labconfig/page_config.json": json.dumps(_NO_DOWNLOADS).encode(),
+                **offered(lab.root / "notebooks", int(settings.output), warn),
+            },
+            env={
+                **profile.env,
+                **environment(settings.cpus, settings.memory),
+                **told.env,
+                "JUPYTER_CONFIG_PATH": _CONFIG,
+            },
+            shared=() if shared is None else (shared[0],),
+            groups=() if shared is None else shared[1],
+        ),
+        limits=Limits(memory=settings.memory, pids=settings.pids, cpus=settings.cpus),
+        user=user,
+        folder=folder,
+        hub=places.hub,
+        base=told.base,
+        token=told.token,
+        log=places.logs / f"sandbox-{user}.log",
+        grace=front.grace,
+        lab=lab.root,
+        purpose=choice.purpose,
+    )
+
+
+def launched(order: Order) -> Held:
+    """Start a keeper, in a session of its own. Raises SandboxError with what it said if it made no jail."""
+    keeper = subprocess.Popen(
+        [sys.executable, "-m", "sandbox.hub.keeper"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        cwd="/",
+        env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+    )
+    assert keeper.stdin is not None  # noqa: S101  a pipe was asked for
+    assert keeper.stdout is not None  # noqa: S101  the same
+    with keeper.stdout as answer:
+        with contextlib.suppress(BrokenPipeError), keeper.stdin as into:
+            into.write(written(order))
+        said = answer.readline() if select.select([answer], [], [], _STARTS_WITHIN)[0] else b""
+    told = json.loads(said) if said else {"error": "the sandbox's keeper did not start; the Hub's log says why"}
+    if "error" in told:
+        keeper.kill()
+        keeper.wait()
+        raise SandboxError(told["error"])
+    (order.folder / _KNOWN_BY).write_bytes(said)
+    return Held(**told)
+
+
+def ended(keeper: Held, within: float) -> None:
+    """End a keeper and its jail: in order, or once `within` seconds are over by force, for the jail dies with it."""
+    keeper.signal(signal.SIGTERM)
+    last = time.monotonic() + within
+    while keeper.lives and time.monotonic() < last:
+        time.sleep(_STEP)
+    if keeper.lives:
+        keeper.signal(signal.SIGKILL)
+
+
+def _end_forgotten(folder: Path, grace: float) -> None:
+    """End the keeper of a sandbox that a Hub started and was killed before it could note it."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        ended(Held(**json.loads((folder / _KNOWN_BY).read_bytes())), grace)
