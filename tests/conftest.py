@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 pytest_plugins = [
     *("fixtures_airlock", "fixtures_api", "fixtures_ckan", "fixtures_portal", "fixtures_sandbox", "fixtures_servers"),
-    "fixtures_gateway",  # after the sandbox's, which it imports
+    *("fixtures_gateway", "fixtures_hub"),  # after the sandbox's, which they import
 ]
 
 DESCRIPTOR = {
