@@ -25,16 +25,26 @@ def is_latin(path: Path, encoding: str) -> bool:
     if others[:0x80].any():
         return False
     first, last = np.flatnonzero(others)[[0, -1]].astype(np.uint8)
+    # In memory that is taken once: the kernel gives it page by page, which costs more than to look at a text
+    raw = bytearray(_CHUNK)
+    text, above = np.frombuffer(raw, np.uint8), np.empty(_CHUNK, np.uint8)
+    near = np.empty(_CHUNK, np.bool_)
 
-    def has_others(text: bytes) -> bool:
-        signs = np.frombuffer(text, np.uint8)
-        near = signs - first <= last - first
-        return bool(near.any() and others[signs[near]].any())
+    def has_others(size: int) -> bool:
+        np.subtract(text[:size], first, out=above[:size])
+        np.less_equal(above[:size], last - first, out=near[:size])
+        return bool(near[:size].any() and others[text[:size][near[:size]]].any())
 
-    if any(map(has_others, windows(path))):
-        return False
+    for window in windows(path):
+        for piece in (window[start : start + _CHUNK] for start in range(0, len(window), _CHUNK)):
+            raw[: len(piece)] = piece
+            if has_others(len(piece)):
+                return False
     with path.open("rb") as file:
-        return not any(map(has_others, iter(lambda: file.read(_CHUNK), b"")))
+        while size := file.readinto(raw):
+            if has_others(size):
+                return False
+    return True
 
 
 def _means_another(byte: int, encoding: str) -> bool:
