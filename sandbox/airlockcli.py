@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from catalog.lab import Lab
+    from sandbox.airlock.speaker import Speaker
     from sandbox.airlock.submission import Submission, Word
 
 app = typer.Typer()
@@ -86,12 +87,11 @@ def approve_command(
     by: By = None,
 ) -> None:
     """Approve a file; the last approval that is needed releases it."""
-    from policies.audit.origin import account  # noqa: PLC0415
     from sandbox.airlock.review import approve  # noqa: PLC0415
     from sandbox.airlock.store import Submissions  # noqa: PLC0415
 
     lab = _lab(context)
-    one = approve(lab, number, by=by or account(), why=why, despite=tuple(despite or ()), warn=_warn)
+    one = approve(lab, number, by=_speaker(by), why=why, despite=tuple(despite or ()), warn=_warn)
     typer.echo(_line(one))
     if (one.state, one.direction) == ("released", "out"):
         typer.echo(Submissions.of(lab).released(one))
@@ -106,10 +106,9 @@ def admit_command(
     by: By = None,
 ) -> None:
     """Ask that a file is let into a user's sandboxes; another person approves it, and it lies in ~/inbox then."""
-    from policies.audit.origin import account  # noqa: PLC0415
     from sandbox.airlock.admit import admit  # noqa: PLC0415
 
-    typer.echo(_line(admit(_lab(context), file, user, by=by or account(), why=why)))
+    typer.echo(_line(admit(_lab(context), file, user, by=_speaker(by), why=why)))
 
 
 @airlock.command("refuse")
@@ -137,10 +136,16 @@ def withdraw_command(context: typer.Context, number: Number, as_: As, why: Why =
 
 
 def _speak(context: typer.Context, number: int, word: Word, by: str | None, why: str) -> None:
-    from policies.audit.origin import account  # noqa: PLC0415
     from sandbox.airlock.review import speak  # noqa: PLC0415
 
-    typer.echo(_line(speak(_lab(context), number, word, by=by or account(), why=why, warn=_warn)))
+    typer.echo(_line(speak(_lab(context), number, word, by=_speaker(by), why=why, warn=_warn)))
+
+
+def _speaker(by: str | None) -> Speaker:
+    from policies.audit.origin import account  # noqa: PLC0415
+    from sandbox.airlock.speaker import Speaker  # noqa: PLC0415
+
+    return Speaker.here(by or account())
 
 
 def _line(one: Submission) -> str:

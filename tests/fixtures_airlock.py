@@ -15,6 +15,7 @@ from policies.audit.event import Event, Opened
 from policies.audit.reading import told
 from sandbox.airlock import collect as collecting
 from sandbox.airlock.review import approve, speak
+from sandbox.airlock.speaker import Speaker
 from sandbox.airlock.store import Submissions
 from sandbox.homes import home_of, opened_home
 from sandbox.settings import SandboxSettings
@@ -90,10 +91,10 @@ class Airlock:
         return made
 
     def approve(self, number: int, by: str = "anne", *despite: str, why: str = "fine"):
-        return approve(self.lab, number, by=by, why=why, despite=despite, warn=self.warned.append)
+        return approve(self.lab, number, by=Speaker.here(by), why=why, despite=despite, warn=self.warned.append)
 
     def speak(self, number: int, word: str, by: str = "anne", why: str = "so it is"):
-        return speak(self.lab, number, word, by=by, why=why, warn=self.warned.append)
+        return speak(self.lab, number, word, by=Speaker.here(by), why=why, warn=self.warned.append)
 
     def answers(self, user: str) -> list[dict]:
         return [json.loads(line) for line in (self.outbox(user) / "answers.jsonl").read_text().splitlines()]

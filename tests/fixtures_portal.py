@@ -167,15 +167,15 @@ def open_lab(tmp_path):
 
 
 class Portal:
-    """The portal of a lab on a free port, in a thread, and a client for it."""
+    """The portal of a lab on a free port, in a thread, and a client for it; or another application."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, app=None):
         self.lab = lab
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
         self._server = uvicorn.Server(
             uvicorn.Config(
-                create_app(lab), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+                app or create_app(lab), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
             )
         )
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)

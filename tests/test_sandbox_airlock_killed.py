@@ -21,6 +21,7 @@ from test_sandbox_airlock_machine import checked_here
 
 from sandbox.airlock.admit import admit
 from sandbox.airlock.release import put_out
+from sandbox.airlock.speaker import Speaker
 
 STEPS = frozenset({"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.chown", "os.truncate"})
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -166,7 +167,7 @@ def test_what_is_let_in_arrives_or_can_be_approved_again(airlock):
     def begin() -> int:
         for path in inbox.glob("*") if inbox.exists() else []:
             path.unlink()
-        return admit(airlock.lab, source, "ada", by="carole", why="their own").number
+        return admit(airlock.lab, source, "ada", by=Speaker.here("carole"), why="their own").number
 
     def after(number: int) -> None:
         arrived = [path.read_bytes() for path in inbox.glob("[!.]*")] if inbox.exists() else []
@@ -197,7 +198,7 @@ def test_a_request_to_let_in_that_was_killed_is_there_whole_or_not_at_all(airloc
             airlock.speak(one.number, "refuse")
 
     def job(_: object) -> None:
-        admit(airlock.lab, source, "ada", by="carole", why="their own")
+        admit(airlock.lab, source, "ada", by=Speaker.here("carole"), why="their own")
 
     assert each_step(lambda: {one.number for one in airlock.store.all()}, job, after) > 5
 

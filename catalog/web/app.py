@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
 
 import anyio
 from anyio.to_thread import run_sync
@@ -19,13 +18,13 @@ from starlette.staticfiles import StaticFiles
 
 from catalog import download, feed
 from catalog.dcat import MEDIA_TYPES
-from catalog.search.facets import FACETS
 from catalog.search.find import QUERY_LIMIT, search
 from catalog.search.similar import similar
 from catalog.search.uses import FILE as USES
 from catalog.search.uses import Uses
 from catalog.vocabulary import FREQUENCIES, LICENCES, THEMES
 from catalog.web import joined, listing, origins, pages, texts
+from catalog.web.frame import language, links, words
 from catalog.web.headers import SECURITY, SecurityHeaders, unchanged
 from catalog.web.state import Shelf, Shown
 from catalog.web.visitor import PUBLIC, Visitor
@@ -37,14 +36,10 @@ if TYPE_CHECKING:
 
     from catalog.entries import Entry
     from catalog.lab import Lab
-    from catalog.metadata import Lang
     from catalog.search.find import Found
 
 HERE = Path(__file__).parent
 LOG = logging.getLogger("datalab.portal")
-
-KEPT = 30
-"""How many parameters of an address the link to the other language keeps."""
 
 EXPORTS = 2
 """How many files are made at a time; more requests wait, and the pages go on."""
@@ -107,7 +102,7 @@ class _Portal:
             entries, pages_ = listing.paged(found.entries, asked.page)
         if not 1 <= asked.page <= pages_:
             raise HTTPException(404)
-        facets = listing.facet_views(asked, found, _language(request))
+        facets = listing.facet_views(asked, found, language(request))
         return self._page(
             request,
             "index.html",
@@ -130,7 +125,7 @@ class _Portal:
         shown, held = self.shelf.of(request.path_params["slug"])
         if not held:
             raise HTTPException(404)
-        lang = _language(request)
+        lang = language(request)
         uses = self.read_by.now(shown.entries)
         views = [pages.edition_view(self.reader, entry, lang, uses) for entry in reversed(held)]
         slug = held[-1].slug
@@ -207,11 +202,11 @@ class _Portal:
 
     def _page(self, request: Request, template: str, **context: Any) -> Response:
         """Fill a template; every one of them has the language's texts and the ways to write links and numbers."""
-        lang = _language(request)
+        lang = language(request)
         html = self.pages.get_template(template).render(
             **context,
-            **_words(lang),
-            **_links(request, lang),
+            **words(lang),
+            **links(request, lang),
             visitor=self.visitor,
             settings=self.shelf.settings,
             base=self.shelf.settings.base,
@@ -241,40 +236,3 @@ def _downloaded(visitor: Visitor, entry: Entry, resource: str, *, whole: bool) -
         purpose=visitor.purpose,
         rows=served.rows if whole else None,
     )
-
-
-def _language(request: Request) -> Lang:
-    return texts.choose(request.query_params.get("lang"), request.headers.get("accept-language", ""))
-
-
-def _words(lang: Lang) -> dict[str, Any]:
-    return {
-        "lang": lang,
-        "t": texts.TEXTS[lang],
-        "other": next(other for other in texts.LANGS if other != lang),
-        "number": lambda value: texts.number(value, lang),
-        "counted": lambda value, noun: texts.counted(value, noun, lang),
-        "day": lambda date: texts.day(date, lang),
-        "size": lambda count: texts.size(count, lang),
-        "tell": lambda text: pages.tell(text, lang),
-        "changed": lambda changes: origins.changed(changes, lang),
-    }
-
-
-def _links(request: Request, lang: Lang) -> dict[str, Any]:
-    """`link(path, q=…)`: an address of ours that keeps the language, where the reader chose one."""
-    root = request.scope.get("root_path", "")
-    chosen = {"lang": lang} if request.query_params.get("lang") == lang else {}
-
-    def link(path: str, **parameters: str | int | list[str]) -> str:
-        held = {**{key: value for key, value in parameters.items() if value not in ("", None)}, **chosen}
-        return f"{root}/{quote(path)}" + (f"?{urlencode(held, doseq=True)}" if held else "")
-
-    asked = request.query_params
-    kept = [(key, text[:QUERY_LIMIT]) for key, text in asked.multi_items() if key in {"q", "page", *FACETS}][:KEPT]
-    here = request.url.path.lstrip("/")
-
-    def in_language(other: str) -> str:
-        return f"{root}/{quote(here)}?{urlencode([*kept, ('lang', other)])}"
-
-    return {"link": link, "in_language": in_language, "chosen_lang": chosen.get("lang", ""), "root": root}

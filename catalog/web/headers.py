@@ -29,7 +29,7 @@ def unchanged(request: Request, etag: str) -> bool:
 
 
 class SecurityHeaders:
-    """ASGI middleware that adds SECURITY to each response."""
+    """ASGI middleware that adds to each response what of SECURITY it does not say, stricter, by itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         """`app` is what answers."""
@@ -40,7 +40,9 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(SECURITY)
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         await self.app(scope, receive, with_headers)

@@ -27,6 +27,7 @@ _BOTH: dict[str, tuple[str, str]] = {
     "sign_out": ("Se déconnecter", "Sign out"),
     "signed_in": ("Vous êtes connecté en tant que", "You are signed in as"),
     "my_sandbox": ("Mon bac à sable", "My sandbox"),
+    "my_releases": ("Sas de sortie", "Airlock"),
     "my_tokens": ("Mes jetons", "My tokens"),
     "my_password": ("Mot de passe", "Password"),
     "purpose_stated": ("Finalité déclarée", "Purpose stated"),

@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from catalog.lab import Lab
+    from sandbox.airlock.speaker import Speaker
 
 _CHUNK = 1 << 20
 
 
-def admit(lab: Lab, path: Path, user: str, *, by: str, why: str) -> Submission:
+def admit(lab: Lab, path: Path, user: str, *, by: Speaker, why: str) -> Submission:
     """Ask that a copy of a file is let into the sandboxes of a user.
 
     Raises UsageError for an unknown user, a reason that is no line, or what is no plain file within [airlock] size.
@@ -65,9 +66,9 @@ def admit(lab: Lab, path: Path, user: str, *, by: str, why: str) -> Submission:
                 taken=dt.datetime.now(dt.UTC).replace(microsecond=0),
                 state="checked",
                 direction="in",
-                asker=by,
+                asker=by.name,
             )
-            lab.audit.write(told.step("request", made, who=by, why=f"let in: {why}"))
+            lab.audit.write(told.step("request", made, by=by, why=f"let in: {why}"))
             store.put(made)
     except (OSError, UnsafeFileError) as error:
         raise UsageError(f"{path}: {error}") from None

@@ -21,6 +21,7 @@ from sandbox.airlock.readable import readable, reviewers
 from sandbox.airlock.review import spoken
 from sandbox.airlock.settings import AirlockSettings
 from sandbox.airlock.settle import settle
+from sandbox.airlock.speaker import Speaker
 from sandbox.airlock.store import Submissions
 from sandbox.airlock.submission import Submission
 from sandbox.homes import check_room, users
@@ -146,7 +147,9 @@ class _Collector:
 
     def _said(self, user: str, found: Parcel) -> Submission:
         ((word, number),) = found.asked.words
-        return spoken(self.lab, self.store, number, word, by=user, why=plain(found.asked.why)[:_LONGEST_WHY])
+        return spoken(
+            self.lab, self.store, number, word, by=Speaker.here(user), why=plain(found.asked.why)[:_LONGEST_WHY]
+        )
 
     def _take(self, user: str, found: Parcel, file: int) -> Submission | Literal["full"]:
         waiting = [one for one in self.store.waiting() if one.user == user]
@@ -173,7 +176,7 @@ class _Collector:
             taken=_now(),
             needed=reviewers(self.lab, (*could.editions, *found.asked.editions)),
         )
-        self.lab.audit.write(told.step("request", made, who=f"user:{user}", why=made.why))
+        self.lab.audit.write(told.step("request", made, by=Speaker.here(f"user:{user}"), why=made.why))
         self.store.put(made)
         return made
 

@@ -11,7 +11,6 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from policies.audit.event import LONGEST
-from policies.audit.origin import account
 from policies.errors import DatalabError, DeniedError, LakeError, UsageError
 from sandbox.airlock import told
 from sandbox.airlock.admit import put_in
@@ -28,7 +27,13 @@ if TYPE_CHECKING:
     from catalog.lab import Lab
     from policies.audit.event import What
     from sandbox.airlock.checking import Checked
+    from sandbox.airlock.speaker import Speaker
     from sandbox.airlock.submission import Word
+
+
+class StaleError(UsageError):
+    """A word on something that is no longer what its speaker has read."""
+
 
 _TOLD: dict[Word, What] = {
     "approve": "review",
@@ -42,18 +47,19 @@ _TRIES = 20
 
 
 def approve(
-    lab: Lab, number: int, *, by: str, why: str, despite: tuple[str, ...], warn: Callable[[str], None]
+    lab: Lab, number: int, *, by: Speaker, why: str, despite: tuple[str, ...], warn: Callable[[str], None]
 ) -> Submission:
     """Approve a file; the last approval that is needed releases it, and then its bytes are at var/releases.
 
-    Raises as `Submission.moved`; DeniedError, and tells the audit log, if the copy is not what was taken; SandboxError
-    where the checks cannot be run; LakeError where others decide all the time. Nothing is released then.
+    Raises as `Submission.moved`; StaleError if it is not what was seen; DeniedError, and tells the audit log, if the
+    copy is not what was taken; SandboxError where the checks cannot be run; LakeError where others decide all the time.
+    Nothing is released then.
     """
     said, store = _said("approve", by, why, despite), Submissions.of(lab)
     with store.hold():
         settle(lab, store, warn)
     for _ in range(_TRIES):
-        found = _found(lab, store, number, said)
+        found = _found(lab, store, number, said, by)
         if found is None:
             continue
         with store.hold():
@@ -62,9 +68,9 @@ def approve(
             found.put(store)
             moved = found.after.moved(said)
             if moved.state == "released":
-                _release(lab, store, moved, said)
+                _release(lab, store, moved, said, by)
             else:
-                lab.audit.write(told.step("review", moved, who=by, why=f"approved: {why}"))
+                lab.audit.write(told.step("review", moved, by=by, why=f"approved: {why}"))
                 store.put(moved)
             _tell(lab, moved, warn)
             store.forget(moved)
@@ -76,9 +82,10 @@ def approve(
     )
 
 
-def _found(lab: Lab, store: Submissions, number: int, said: Said) -> Checked | None:
+def _found(lab: Lab, store: Submissions, number: int, said: Said, by: Speaker) -> Checked | None:
     """What the checks find now; None if somebody else has had a word meanwhile."""
     before = store.one(number)
+    _check_seen(before, by)
     before.check_legal(said)
     try:
         return checked(lab, store, before)
@@ -86,12 +93,12 @@ def _found(lab: Lab, store: Submissions, number: int, said: Said) -> Checked | N
         if store.one(number) != before:  # refused, say, and its copy is gone
             return None
         if isinstance(error, DeniedError):
-            lab.audit.write(told.step("deny", before, who=said.by, why=str(error)))
+            lab.audit.write(told.step("deny", before, by=by, why=str(error)))
         raise
 
 
-def speak(lab: Lab, number: int, word: Word, *, by: str, why: str, warn: Callable[[str], None]) -> Submission:
-    """Refuse, ask, answer or withdraw. Raises as `Submission.moved`."""
+def speak(lab: Lab, number: int, word: Word, *, by: Speaker, why: str, warn: Callable[[str], None]) -> Submission:
+    """Refuse, ask, answer or withdraw. Raises as `Submission.moved`; StaleError if it is not what was seen."""
     store = Submissions.of(lab)
     with store.hold():
         settle(lab, store, warn)
@@ -101,21 +108,22 @@ def speak(lab: Lab, number: int, word: Word, *, by: str, why: str, warn: Callabl
     return moved
 
 
-def spoken(lab: Lab, store: Submissions, number: int, word: Word, *, by: str, why: str) -> Submission:
+def spoken(lab: Lab, store: Submissions, number: int, word: Word, *, by: Speaker, why: str) -> Submission:
     """The same, for who holds the store already, tells the requester, and then has the store forget the copy."""
     submission = store.one(number)
+    _check_seen(submission, by)
     moved = submission.moved(_said(word, by, why))
     reason = why if word in ("refuse", "withdraw") else f"{word}: {why}"
-    lab.audit.write(told.step(_TOLD[word], moved, who=by, why=reason))
+    lab.audit.write(told.step(_TOLD[word], moved, by=by, why=reason))
     store.put(moved)
     return moved
 
 
-def _release(lab: Lab, store: Submissions, moved: Submission, said: Said) -> None:
+def _release(lab: Lab, store: Submissions, moved: Submission, said: Said, by: Speaker) -> None:
     inward = moved.direction == "in"
 
     def decided() -> None:
-        lab.audit.write(told.step("accept" if inward else "release", moved, who=said.by, why=said.why))
+        lab.audit.write(told.step("accept" if inward else "release", moved, by=by, why=said.why))
         store.put(moved)
 
     try:
@@ -124,7 +132,7 @@ def _release(lab: Lab, store: Submissions, moved: Submission, said: Said) -> Non
         else:
             put_out(store.copy(moved.number), store.released(moved), moved, decided)
     except DeniedError as error:
-        lab.audit.write(told.step("deny", moved, who=said.by, why=str(error)))
+        lab.audit.write(told.step("deny", moved, by=by, why=str(error)))
         raise
 
 
@@ -143,10 +151,18 @@ def _tell(lab: Lab, moved: Submission, warn: Callable[[str], None]) -> None:
         warn(why)
 
 
-def _said(word: Word, by: str, why: str, despite: tuple[str, ...] = ()) -> Said:
+def _check_seen(submission: Submission, by: Speaker) -> None:
+    if by.seen is not None and by.seen != submission.seen:
+        raise StaleError(
+            f"submission {submission.number} is not as it was when you read it: something was found, said or decided "
+            "since, so nothing was done; read it again"
+        )
+
+
+def _said(word: Word, by: Speaker, why: str, despite: tuple[str, ...] = ()) -> Said:
     if not 1 <= len(why.strip()) <= LONGEST - 50 or not why.isprintable():
         raise UsageError(f"--why: expected one line of 1 to {LONGEST - 50} characters")
-    if not by.strip() or not by.isprintable():
+    if not by.name.strip() or not by.name.isprintable():
         raise UsageError("--by: expected a name")
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
-    return Said(word=word, by=by.strip(), account=account(), when=now, why=why, despite=despite)
+    return Said(word=word, by=by.name.strip(), account=by.account, when=now, why=why, despite=despite)

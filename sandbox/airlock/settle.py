@@ -13,6 +13,7 @@ from sandbox.airlock import told
 from sandbox.airlock.admit import put_in
 from sandbox.airlock.answers import answer_of, tell
 from sandbox.airlock.release import put_out
+from sandbox.airlock.speaker import Speaker
 from sandbox.airlock.submission import CLOSED
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def settle(lab: Lab, store: Submissions, warn: Callable[[str], None]) -> None:
             try:
                 _finish(lab, store, one)
             except DatalabError as error:
-                lab.audit.write(told.step("deny", one, who="airlock", why=str(error)))
+                lab.audit.write(told.step("deny", one, by=Speaker.here("airlock"), why=str(error)))
                 warn(str(error))
                 continue
             why = tell(lab.var / "homes" / one.user, answer_of(one))

@@ -65,13 +65,24 @@ def shown(one: Submission, place: str, earlier: Sequence[Submission]) -> Group:
     return Group(*parts)
 
 
+def beside(one: Submission, earlier: Sequence[Submission]) -> list[Submission]:
+    """Which of the earlier releases stand side by side with a file: those that a check named, and the last one."""
+    named = {int(number) for found in one.findings for number in _RELEASE.findall(found.place)}
+    return [other for other in earlier if other.number in named or other is earlier[-1]]
+
+
+def by_severity(one: Submission) -> list[Found]:
+    """What was found, the gravest first."""
+    return sorted(one.findings, key=lambda found: _ORDER.index(found.severity))
+
+
 def _checks(one: Submission) -> list[RenderableType]:
     if one.state == "submitted":
         return [Text("checks     not run yet: datalab airlock collect")]
     if not one.findings:
         return [Text("checks     found nothing")]
     lines: list[RenderableType] = []
-    for found in sorted(one.findings, key=lambda found: _ORDER.index(found.severity)):
+    for found in by_severity(one):
         lines.append(
             Text.assemble((f"{found.severity:<5}", _COLOURS[found.severity]), f"{found.check}: {plain(found.said)}")
         )
@@ -106,9 +117,7 @@ def _before(one: Submission, earlier: Sequence[Submission]) -> list[RenderableTy
         rows = "" if other.rows is None else str(other.rows)
         cells = (str(other.number), when, other.user, other.name, rows, other.why)
         sheet.add_row(*(Text(plain(cell)) for cell in cells))
-    named = {int(number) for found in one.findings for number in _RELEASE.findall(found.place)}
-    beside = [other for other in earlier if other.number in named or other is earlier[-1]]
-    return [*_side_by_side(one, beside), Text("released before out of the same datasets:"), sheet]
+    return [*_side_by_side(one, beside(one, earlier)), Text("released before out of the same datasets:"), sheet]
 
 
 def _side_by_side(one: Submission, others: Sequence[Submission]) -> list[RenderableType]:
@@ -126,6 +135,6 @@ def _side_by_side(one: Submission, others: Sequence[Submission]) -> list[Rendera
 
 def _gravest(one: Submission) -> list[Found]:
     found: dict[str, Found] = {}
-    for each in sorted(one.findings, key=lambda each: _ORDER.index(each.severity)):
+    for each in by_severity(one):
         found.setdefault(each.check, each)
     return [each for each in found.values() if each.severity != "note"]

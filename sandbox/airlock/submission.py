@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -118,9 +119,18 @@ class Submission(_Stored):
     asker: str | None = None
 
     @property
+    def seen(self) -> str:
+        """What stands for all that is known of it now: another once the file, what was found or what was said is."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    @property
     def datasets(self) -> frozenset[str]:
         """What it may be made of."""
         return frozenset(one.partition("/")[0] for one in (*self.could, *self.editions))
+
+    def is_of(self, name: str) -> bool:
+        """Whether it is this person's own: they asked for it, or it is for them."""
+        return _bare(name) in self._own
 
     @property
     def _own(self) -> frozenset[str]:

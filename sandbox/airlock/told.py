@@ -9,21 +9,22 @@ from policies.audit.origin import terminal
 
 if TYPE_CHECKING:
     from policies.audit.event import What
+    from sandbox.airlock.speaker import Speaker
     from sandbox.airlock.submission import Submission
 
 
-def step(what: What, submission: Submission, *, who: str, why: str) -> Event:
+def step(what: What, submission: Submission, *, by: Speaker, why: str) -> Event:
     """Who did what with a submission. Its editions are those that it was said to be made of, or all that it could."""
     return Event(
         what=what,
         door="airlock",
-        who=who,
+        who=by.name,
         editions=tuple(
             Opened(dataset=slug, edition=edition)
             for slug, _, edition in (one.partition("/") for one in submission.editions or submission.could)
         ),
         purpose=", ".join(submission.purposes) or None,
-        origin=terminal(),
+        origin=by.origin,
         rows=submission.rows,
         bytes=submission.size,
         reason=why,

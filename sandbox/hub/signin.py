@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 import secrets
 from collections import OrderedDict
 from typing import TYPE_CHECKING
@@ -29,10 +30,14 @@ from catalog.web.app import create_app as create_portal
 from catalog.web.headers import SecurityHeaders
 from catalog.web.visitor import Visitor
 from policies.errors import RemoteError, UsageError
-from sandbox.hub import choices
+from sandbox.hub import accounts, choices
 from sandbox.hub.config import SIGNED_IN
 from sandbox.hub.roles import PORTAL
 from sandbox.hub.settings import HubSettings
+from sandbox.hub.throttle import Throttle
+from sandbox.web.app import AT as AIRLOCK
+from sandbox.web.app import create_app as create_airlock
+from sandbox.web.identity import User
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -48,6 +53,7 @@ _STATE_SECONDS = 600
 _LONGEST = 2000
 _PLACES = {
     "my_sandbox": "/hub/spawn",
+    "my_releases": f"{SIGNED_IN}{AIRLOCK}/",
     "my_tokens": "/hub/token",
     "my_password": "/hub/password",
     "sign_out": "/hub/logout",
@@ -80,6 +86,16 @@ class _SignedIn:
         self.portals: OrderedDict[Visitor, ASGIApp] = OrderedDict()
         self.cookie = "datalab-portal" if front.domain is None else "__Host-datalab-portal"
         self.cookies_at = SIGNED_IN if front.domain is None else "/"
+        known = {word: path for word, path in _PLACES.items() if self.settings.oidc is None or word != "my_password"}
+        self.places = {word: f"{front.host}{path}" for word, path in known.items()}
+        self.throttle = Throttle()
+        self.airlock = create_airlock(
+            lab,
+            self.who,
+            stewards=frozenset(f"group:{one}" for one in self.settings.roles.steward),
+            # Without a domain of their own, sandboxes are the same site: a script of theirs could fill in a form
+            proof=self.proves if front.domain is None else None,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Show a visitor their own portal, or ask who they are."""
@@ -94,6 +110,9 @@ class _SignedIn:
             await self._ask_who(request)(scope, receive, send)
             return
         rest = scope["path"].removeprefix(SIGNED_IN)
+        if rest.startswith(f"{AIRLOCK}/"):
+            await self.airlock({**scope, "root_path": SIGNED_IN}, receive, send)
+            return
         purpose, below = _purpose(rest)
         try:
             visitor = await run_sync(self._visitor, known.name, purpose)
@@ -103,6 +122,27 @@ class _SignedIn:
             return
         inner = {**scope, "root_path": f"{SIGNED_IN}{below}"}
         await self._portal(visitor)(inner, receive, _private(send))
+
+    async def who(self, request: Request) -> User | None:
+        """Who asks, for the airlock's pages."""
+        token = request.cookies.get(self.cookie, "")
+        known = await run_sync(self.hub.whose, token)
+        if known is None or not known.may(PORTAL):
+            return None
+        try:
+            principals = await run_sync(self.lab.people.of_user, known.name)
+        except UsageError:
+            return None
+        csrf = hmac.new(self.secret.encode(), f"airlock {token}".encode(), "sha256").hexdigest()
+        return User(name=known.name, principals=principals, csrf=csrf, places=self.places)
+
+    def proves(self, name: str, password: str) -> bool:
+        """Whether this is the user's password; who fails again and again has to wait."""
+        if self.throttle.wait(name) > 0:
+            return False
+        good = accounts.verified(self.lab, name, password) is not None
+        (self.throttle.succeeded if good else self.throttle.failed)(name)
+        return good
 
     async def callback(self, request: Request) -> Response:
         """Take the code that the Hub gave, if this browser asked for it, and go where it wanted to go."""
@@ -164,16 +204,13 @@ class _SignedIn:
     def _visitor(self, name: str, purpose: str | None) -> Visitor:
         offer = choices.offer(self.lab, self.settings, name)
         purposes = tuple(one for one in offer.purposes if one is not None)
-        places = {word: f"{self.front.host}{path}" for word, path in _PLACES.items()}
-        if self.settings.oidc is not None:
-            del places["my_password"]
         return Visitor(
             name=name,
             principals=self.lab.people.of_user(name),
             purpose=purpose,
             purposes=purposes,
             home=SIGNED_IN,
-            places=places,
+            places=self.places,
         )
 
     def _portal(self, visitor: Visitor) -> ASGIApp:
