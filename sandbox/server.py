@@ -24,6 +24,7 @@ from policies.errors import SandboxError
 from sandbox.command import memory_exceeded, open_jail
 from sandbox.homes import full
 from sandbox.jail import HOME
+from sandbox.live.watch import watching
 from sandbox.offer import offered
 from sandbox.profile import profile_of, script
 from sandbox.python import PYTHON
@@ -81,7 +82,17 @@ def serve_lab(
         with open_jail(profile, settings, warn, keep=(listening.fileno(),)) as jailed:
             listening.close()  # ours: once the jail's is closed too, whoever waits for an answer is told
             url = f"http://127.0.0.1:{{}}/lab?token={token}"
-            asyncio.run(_serve(jailed, settings, path, port, lambda at: ready(url.format(at)), home, warn))
+            stopped: list[str] = []
+
+            def end(why: str) -> None:
+                stopped.append(why)
+                jailed.kill()
+
+            with watching(lab, user, purpose, jailed, warn=warn, end=end):
+                try:
+                    asyncio.run(_serve(jailed, settings, path, port, lambda at: ready(url.format(at)), home, warn))
+                except SandboxError as error:
+                    raise (SandboxError(stopped[0]) if stopped else error) from None
 
 
 @contextlib.contextmanager

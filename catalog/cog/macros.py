@@ -108,11 +108,11 @@ def macros(granted: Sequence[Granted]) -> str | None:
     )
     convert = Template(_text("convert.sql")).substitute(unnamed=_IN_FORM if communes is None else "false")
     return f"""
-CREATE MACRO cog_crosswalk(from_year, to_year) AS TABLE FROM query({_filled(crosswalk, _YEARS)});
-CREATE MACRO cog_sql(table_name, column_name, from_year, to_year) AS {_filled(convert, _YEARS | _CONVERT)};
-CREATE MACRO cog_convert(table_name, column_name, from_year, to_year) AS TABLE
+CREATE OR REPLACE MACRO cog_crosswalk(from_year, to_year) AS TABLE FROM query({_filled(crosswalk, _YEARS)});
+CREATE OR REPLACE MACRO cog_sql(table_name, column_name, from_year, to_year) AS {_filled(convert, _YEARS | _CONVERT)};
+CREATE OR REPLACE MACRO cog_convert(table_name, column_name, from_year, to_year) AS TABLE
     FROM query(cog_sql(table_name, column_name, from_year, to_year));
-CREATE MACRO cog_check(table_name, column_name, value_name, from_year, to_year, expected_name) AS TABLE
+CREATE OR REPLACE MACRO cog_check(table_name, column_name, value_name, from_year, to_year, expected_name) AS TABLE
     FROM query({_filled(_text("check.sql"), _YEARS | _CHECK)});
 """
 

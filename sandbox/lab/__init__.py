@@ -12,7 +12,8 @@
     lab.cog.convert(lab.table("irve.bornes"), "commune", 2019, 2026)    # codes of 2019 → of 2026
 
 Tables come as DuckDB relations: `.df()` makes a pandas frame, `.pl()` a Polars frame, `.arrow()` Arrow data.
-What you see is what was served when this sandbox was started; start another to see later snapshots.
+What you see is what was served when this sandbox was started; start another to see later snapshots. An edition that is
+granted to you while it runs appears, and one whose grant ends is gone at once.
 
 Outside a sandbox, `lab.connect("https://…", token)` comes first; `sql`, `table` and `datasets` then ask the lab's SQL
 service.
@@ -29,7 +30,7 @@ from typing import TYPE_CHECKING, Any, cast
 import duckdb
 
 from .citation import Citation, sha256_of
-from .engine import DATA, Table, add_macros, engine, literal, opened, select, view
+from .engine import DATA, Opened, Table, add_macros, engine, literal, revoked, select, view
 from .query import fingerprint, quoted, read_by
 from .release import answer, release, withdraw
 
@@ -71,7 +72,17 @@ def connect(url: str, token: str | None = None, *, purpose: str | None = None) -
 
 def sql(query: str, params: object = None) -> duckdb.DuckDBPyRelation:
     """The answer to one query. Tables are `dataset.resource`; another edition's are `"dataset@edition".resource`."""
-    return _inside()[0].sql(query, params=params) if _outside is None else _outside.sql(query, params)
+    if _outside is not None:
+        return _outside.sql(query, params)
+    connection, _ = _inside()
+    try:
+        return connection.sql(query, params=params)
+    except duckdb.CatalogException as error:
+        for name, when in revoked().items():
+            dataset, edition = name.split("/")
+            if any(f"{schema}" in query for schema in (f'"{dataset}@{edition}"', f"{dataset}.", f'"{dataset}".')):
+                raise LookupError(_taken(name, when)) from error
+        raise
 
 
 def table(name: str, as_of: int | str | None = None) -> duckdb.DuckDBPyRelation:
@@ -178,6 +189,9 @@ class cog:  # noqa: N801  it is read as a module: lab.cog.convert
 def _shown(name: str) -> Table:
     _, there = _inside()
     if name not in there:
+        for edition, when in revoked().items():
+            if name.split(".", 1)[0] in (edition.replace("/", "@"), edition.split("/")[0]):
+                raise LookupError(_taken(edition, when))
         near = difflib.get_close_matches(name, there, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         message = f"there is no table {name!r}; {hint}You were granted: {', '.join(there) or 'nothing'}"
@@ -211,7 +225,13 @@ def _moment(said: str) -> dt.datetime:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
 
 
-@cache
+def _taken(edition: str, when: str) -> str:
+    return (
+        f"{edition} is no longer granted to you: it was taken out of this sandbox at {when}. Its grant ended or was "
+        "revoked, or the edition is being made anew; ask the dataset's steward, or datalab request"
+    )
+
+
 def _inside() -> tuple[duckdb.DuckDBPyConnection, dict[str, Table]]:
     """The sandbox's engine, and the tables that it shows."""
     if _outside is not None:
@@ -222,4 +242,11 @@ def _inside() -> tuple[duckdb.DuckDBPyConnection, dict[str, Table]]:
     if not DATA.is_dir():
         message = "this is no sandbox; outside of one, lab.connect(url, token) comes first"
         raise LookupError(message)
-    return opened()
+    there = _there()
+    there.refresh()
+    return there.connection, there.tables
+
+
+@cache
+def _there() -> Opened:
+    return Opened(engine(), {})

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DATA = Path(os.environ.get("DATALAB_DATA", "/data"))
 _MACROS = DATA / "macros.sql"
+_LIST, _REVOKED = DATA / "datasets.json", DATA / "revoked.json"
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,45 @@ class Table:
         }
 
 
+@dataclass
+class Opened:
+    """An engine that shows what is granted; `refresh` it before each use, since grants come and go."""
+
+    connection: duckdb.DuckDBPyConnection
+    tables: dict[str, Table]
+    _listed: tuple[int, int] = (0, 0)
+
+    def refresh(self) -> None:
+        """Look whether the list of what is granted was replaced, and if so show that; all else stays in the engine."""
+        state = _LIST.stat()
+        now = (state.st_ino, state.st_mtime_ns)
+        if now != self._listed:
+            self.tables = show(self.connection, self.tables)
+            self._listed = now
+
+
 def opened() -> tuple[duckdb.DuckDBPyConnection, dict[str, Table]]:
     """An engine with a view of every granted table and the list `main.datasets`; and the tables by their names."""
     connection = engine()
+    return connection, show(connection, {})
+
+
+def revoked() -> dict[str, str]:
+    """The editions `dataset/edition` that were taken out while this sandbox ran, and when."""
+    told: dict[str, str] = json.loads(_REVOKED.read_text(encoding="utf-8")) if _REVOKED.exists() else {}
+    return told
+
+
+def show(connection: duckdb.DuckDBPyConnection, before: Iterable[str]) -> dict[str, Table]:
+    """Make views of what is granted, in the place of those for the tables `before`; returns the tables by name."""
+    for name in before:
+        connection.execute(f"DROP VIEW IF EXISTS {quoted(*name.split('.', 1))}")
     connection.execute(
-        "CREATE TABLE main.datasets (dataset VARCHAR, edition VARCHAR, resource VARCHAR, title VARCHAR, rows BIGINT, "
-        "columns VARCHAR[], licence VARCHAR, version BIGINT, is_default BOOLEAN)"
+        "CREATE OR REPLACE TABLE main.datasets (dataset VARCHAR, edition VARCHAR, resource VARCHAR, title VARCHAR, "
+        "rows BIGINT, columns VARCHAR[], licence VARCHAR, version BIGINT, is_default BOOLEAN)"
     )
     tables: dict[str, Table] = {}
-    for entry in json.loads((DATA / "datasets.json").read_text(encoding="utf-8")):
+    for entry in json.loads(_LIST.read_text(encoding="utf-8")):
         dataset, edition = entry["dataset"], entry["edition"]
         folder = DATA / dataset / edition
         resources = json.loads((folder / "current.json").read_text(encoding="utf-8"))["resources"]
@@ -77,7 +108,7 @@ def opened() -> tuple[duckdb.DuckDBPyConnection, dict[str, Table]]:
             row = (dataset, edition, resource, entry["title"], *numbers)
             connection.execute("INSERT INTO main.datasets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
     add_macros(connection)
-    return connection, tables
+    return tables
 
 
 def engine() -> duckdb.DuckDBPyConnection:
