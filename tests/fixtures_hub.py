@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+import websocket
 from fixtures_sandbox import make_lab
 
 from catalog.lab import Lab
@@ -106,6 +107,29 @@ class Served:
         assert answer.status_code in {202, 204}, answer.text
         self.until(lambda: self.keeper(name) is None)
 
+    def token(self, browser, name: str, *scopes: str) -> str:
+        """A token of the Hub that a user makes; with what it may, or all that its user may."""
+        asked = {"note": "test", **({"scopes": list(scopes)} if scopes else {})}
+        guard = {"X-XSRFToken": xsrf(browser.get("/hub/home"))}
+        made = browser.post(f"/hub/api/users/{name}/tokens", json=asked, headers=guard)
+        assert made.status_code == 201, made.text
+        return made.json()["token"]
+
+    def run(self, name: str, token: str, code: str) -> str:
+        """What Python says to this, in a kernel of somebody's sandbox."""
+        said = {"Authorization": f"token {token}"}
+        kernels = f"{self.url}/user/{name}/api/kernels"
+        made = httpx.post(kernels, headers=said, json={"name": "python3"}, timeout=SECONDS)
+        assert made.status_code == 201, made.text
+        kernel = made.json()["id"]
+        where = f"{kernels.replace('http', 'ws', 1)}/{kernel}/channels"
+        channel = websocket.create_connection(where, header=[f"Authorization: token {token}"], timeout=SECONDS)
+        try:
+            return _executed(channel, code)
+        finally:
+            channel.close()
+            httpx.delete(f"{kernels}/{kernel}", headers=said, timeout=SECONDS)
+
     def keeper(self, name: str) -> Held | None:
         """The process that holds somebody's sandbox."""
         with contextlib.suppress(OSError):
@@ -124,6 +148,25 @@ class Served:
     def audit(self, what: str) -> list[dict]:
         found = [one.event for one in told(self.lab.audit.folder)]
         return [json.loads(event.model_dump_json()) for event in found if event.what == what]
+
+
+def _executed(channel: websocket.WebSocket, code: str) -> str:
+    header = {"msg_id": "one", "username": "u", "session": "s", "msg_type": "execute_request", "version": "5.3"}
+    asked = {"code": code, "silent": False, "store_history": False, "user_expressions": {}, "allow_stdin": False}
+    message = {"header": header, "parent_header": {}, "metadata": {}, "channel": "shell", "content": asked}
+    channel.send(json.dumps(message))
+    said = ""
+    while True:
+        told = json.loads(channel.recv())
+        kind, content = told["msg_type"], told["content"]
+        if told["parent_header"].get("msg_id") != "one":
+            continue
+        if kind == "stream":
+            said += content["text"]
+        elif kind == "error":
+            said += "\n".join(content["traceback"])
+        elif kind == "status" and content["execution_state"] == "idle":
+            return said
 
 
 def xsrf(page: httpx.Response) -> str:

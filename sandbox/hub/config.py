@@ -11,6 +11,7 @@ from sandbox.hub.roles import GATEWAY, LOOKOUT, PORTAL, roles
 
 if TYPE_CHECKING:
     from catalog.lab import Lab
+    from catalog.settings import CatalogSettings
     from sandbox.hub.places import Places
     from sandbox.hub.settings import HubSettings
     from sandbox.hub.tokens import ServiceTokens
@@ -33,6 +34,13 @@ class Front:
 
     port: int
     domain: str | None
+    public: str
+    """Where browsers find it: the url of [catalog], or the domain's; https there makes every cookie one for TLS alone."""
+
+    @classmethod
+    def of(cls, port: int, settings: HubSettings, catalog: CatalogSettings) -> Front:
+        """What the lab's settings say of it."""
+        return cls(port, settings.domain, catalog.base if settings.domain is None else f"https://{settings.domain}/")
 
     @property
     def host(self) -> str:
@@ -66,6 +74,8 @@ def hub_config(
             "cleanup_proxy": False,
             "concurrent_spawn_limit": 10,
             "last_activity_interval": 30,
+            "trusted_downstream_ips": ["127.0.0.1", "::1"],
+            **({"public_url": front.public} if front.public.startswith("https:") else {}),
             "services": _services(tokens, front),
             "load_roles": roles(settings.roles),
             "proxy_class": "sandbox.hub.proxy.LabProxy",

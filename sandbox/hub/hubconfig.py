@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from catalog.lab import Lab
+from catalog.settings import CatalogSettings
 from sandbox.hub import tokens
 from sandbox.hub.config import Front, hub_config
 from sandbox.hub.places import places_of
@@ -13,7 +14,7 @@ from sandbox.hub.settings import HubSettings
 lab = Lab.open(Path(os.environ["DATALAB_LAB"]))
 settings = lab.section("hub", HubSettings)
 places = places_of(lab)
-front = Front(int(os.environ["DATALAB_HUB_PORT"]), settings.domain)
+front = Front.of(int(os.environ["DATALAB_HUB_PORT"]), settings, lab.section("catalog", CatalogSettings))
 c: Any = get_config()  # type: ignore[name-defined]  # noqa: F821  JupyterHub puts it there
 for name, options in hub_config(lab, settings, places, tokens.read(places), front).items():
     c[name].update(options)

@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from catalog.lab import Lab
+from catalog.settings import CatalogSettings
 from sandbox.hub import tokens
 from sandbox.hub.client import HubClient
 from sandbox.hub.config import API, Front
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from sandbox.hub.places import Places
+
+
+_KEPT_OPEN = 3600
+"""Seconds. The proxy uses a connection again as long as we leave it open, and a request that comes as we close it is lost
+(as Tornado's do)."""
 
 
 class Forwarded:
@@ -72,6 +78,7 @@ def main(name: str) -> None:
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=5,
+            timeout_keep_alive=_KEPT_OPEN,
         )
         uvicorn.Server(config).run(sockets=[listening])
 
@@ -80,7 +87,7 @@ def _portal(lab: Lab, places: Places) -> ASGIApp:
     from sandbox.hub.signin import create_app  # noqa: PLC0415  each process loads what it serves
 
     settings = lab.section("hub", HubSettings)
-    front = Front(int(os.environ["DATALAB_HUB_PORT"]), settings.domain)
+    front = Front.of(int(os.environ["DATALAB_HUB_PORT"]), settings, lab.section("catalog", CatalogSettings))
     return create_app(lab, HubClient(places.hub), tokens.read(places).portal, front)
 
 

@@ -46,7 +46,7 @@ def offer(notebooks: Path, home: Path) -> None:
 if __name__ == "__main__":
     offer(Path("/notebooks"), Path.home())
     if "JUPYTERHUB_API_TOKEN" in os.environ:
-        from jupyterhub.singleuser.app import main  # type: ignore[import-untyped]
+        from jupyterhub.singleuser import main  # type: ignore[import-untyped]
 
         ServerApp._bind_http_server_unix = adopt  # type: ignore[assignment]  # noqa: SLF001  the Hub makes the class
         main()
