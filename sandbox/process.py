@@ -87,6 +87,12 @@ class Jailed:
         raise SandboxError(message)
 
     @property
+    def pid(self) -> int:
+        """The process id of its first process, as the host has it; valid until that has ended."""
+        lines = Path(f"/proc/self/fdinfo/{self.ended}").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("Pid:"))
+
+    @property
     def has_ended(self) -> bool:
         """Whether its last process is gone."""
         return bool(select.select([self.ended], [], [], 0)[0])

@@ -4,10 +4,8 @@ import contextlib
 import datetime as dt
 import json
 import os
-import queue
 import subprocess
 import tempfile
-import threading
 from pathlib import Path
 
 import pytest
@@ -21,7 +19,7 @@ from sandbox.live import watch as watch_module
 from sandbox.live.helper import Order, run
 from sandbox.live.signs import Signs
 from sandbox.live.standing import standing
-from sandbox.live.watch import Watch, watching
+from sandbox.live.watch import Watch
 from sandbox.process import start
 from sandbox.seccomp import program
 
@@ -325,61 +323,6 @@ def test_our_own_process_sees_what_it_saw(box):
     grant(box.lab)
     box.watch.look()
     assert (Path("/").stat().st_ino, Path("/proc/self/ns/mnt").readlink()) == before
-
-
-ASK = """
-import sys, lab
-for line in sys.stdin:
-    try:
-        print(eval(line), flush=True)
-    except Exception as error:
-        print(f"{type(error).__name__}: {error}".splitlines()[0], flush=True)
-"""
-
-
-@as_root
-def test_import_lab_shows_what_comes_and_says_what_went(lab):
-    with running(lab, "python", "-c", ASK) as jailed:
-        box = Box(lab, jailed, talks=False)
-
-        def ask(expression):
-            jailed.bwrap.stdin.write(f"{expression}\n".encode())
-            jailed.bwrap.stdin.flush()
-            return jailed.bwrap.stdout.readline().decode().strip()
-
-        names = "[row[:2] for row in lab.datasets().fetchall()]"
-        assert ask("lab.sql('CREATE TABLE mine AS SELECT 1 AS n') and 'made'") == "made"
-        assert ask(names) == "[('irve', 'open')]"
-        assert ask("lab.table('secret.bornes')").startswith("LookupError: there is no table 'secret.bornes'")
-        box.watch.look()
-        grant(lab)
-        box.watch.look()
-        assert ask(names) == "[('irve', 'open'), ('secret', 'raw')]"
-        assert ask("lab.sql('SELECT id FROM secret.bornes').fetchall()") == "[('s',)]"
-        revoke(lab)
-        box.watch.look()
-        assert ask(names) == "[('irve', 'open')]"
-        for asked in ("lab.table('secret.bornes')", "lab.sql('SELECT id FROM secret.bornes')"):
-            assert ask(asked).startswith("LookupError: secret/raw is no longer granted to you: it was taken out")
-        assert ask("lab.sql('SELECT id FROM nowhere.bornes')").startswith("CatalogException")
-        assert ask("lab.sql('SELECT n FROM mine').fetchall()") == "[(1,)]"
-        assert ask("lab.sql('SELECT count(*) FROM irve.bornes').fetchall()") == "[(2,)]"
-
-
-@as_root
-def test_a_thread_watches_and_follows_a_policy_that_is_replaced_by_a_rename(lab):
-    said = queue.Queue()
-    with running(lab) as jailed, watching(lab, "ada", None, jailed, warn=said.put, end=said.put):
-        box = Box(lab, jailed)
-        path = lab.root / "policies" / "secret.yaml"
-        new = path.with_suffix(".new")
-        new.write_text(path.read_text() + TO_ADA)
-        new.replace(path)
-        assert said.get(timeout=60) == "secret/raw: granted to ada, and there in the sandbox"
-        assert box.tables() == ["irve/open", "secret/raw"]
-        revoke(lab)
-        assert said.get(timeout=60) == "secret/raw: no longer granted to ada, and gone from the sandbox"
-    assert not any(thread.name == "grants" for thread in threading.enumerate())
 
 
 def test_without_root_a_sandbox_whose_grant_has_ended_is_stopped_and_one_that_gains_is_told(lab, monkeypatch):

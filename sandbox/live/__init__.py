@@ -6,4 +6,5 @@ helper.py      an order, and the process of milliseconds that carries it out in 
 signs.py       whether anything has changed that a grant hangs on
 standing.py    what a sandbox shows, read from it
 watch.py       one sandbox, looked at: changes, told to the audit log, carried out. READ THIS FIRST
+    many.py        all sandboxes of a lab, watched by one process
 """
