@@ -86,7 +86,7 @@ def _file(
     """What becomes of one file's tables; `taken` says of each path that must not be written why."""
     try:
         stamp, hashed, tables = _open(file, reading, desk)
-        stem = _stem(file)
+        stem = stem_of(file)
         if len(tables) > 1:
             (out / stem).mkdir(exist_ok=True)
     except Exception as error:  # noqa: BLE001  whatever a file does to its reader, the others are read
@@ -201,7 +201,7 @@ def _receipt(fetched: Fetched, proven: Proven, seconds: float) -> dict[str, Any]
     }
 
 
-def _stem(file: Path) -> str:
+def stem_of(file: Path) -> str:
     """The file's name without its ending, and without that of what is packed in it: `x.csv.gz` → `x`."""
     name = file.stem if file.suffix.lower() == ".gz" else file.name
     return Path(name).stem or file.stem

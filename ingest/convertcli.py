@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from catalog.model import Reading
-from ingest.convert import Format, convert
+from ingest.batches import convert_all
+from ingest.convert import Format  # noqa: TC001  typer reads it
 from ingest.settings import IngestSettings
 from policies.document import parse_yaml
 from policies.errors import DocumentError
@@ -43,7 +44,7 @@ def convert_command(
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=len(files))
         done = set()
-        for converted in convert(files, out, form, reading, IngestSettings()):
+        for converted in convert_all(files, out, form, reading, IngestSettings()):
             done.add(converted.file)
             progress.update(task, completed=len(done), description=converted.file.name)
             if converted.error is not None:

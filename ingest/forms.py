@@ -130,6 +130,8 @@ def number(
         quick = f"{_COMMA} AND {{v}} <> 0 AND TRY_CAST({{y}} AS DOUBLE) = CAST({{v}} AS DOUBLE)" if fast else None
         if exact and standard:
             quick = "CAST({v} AS VARCHAR) = {x}"
+        elif exact and fast:
+            quick = "CAST({v} AS VARCHAR) = {y} AND {x} <> {y}"
         return Form(
             "decimal", sql_type, pattern, f"TRY_CAST({{y}} AS {sql_type})", why, plain, quick, standard=standard
         )

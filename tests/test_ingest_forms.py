@@ -105,6 +105,7 @@ def test_a_date_is_one_that_the_pattern_accepts(engine, form, text):
         (forms.number(9, 2, ","), ["0,5", "12,50", "-3,07", "1234567,8", "12"]),
         (forms.number(3, 6, ","), ["48,856614", "-1,5", "0,000001", "7"]),
         (forms.number(5, 2, ".", exact=True), ["12.50", "0.00", "-3.07", "12.5"]),
+        (forms.number(5, 2, ",", exact=True), ["12,50", "0,00", "-3,07", "12,5"]),
         (forms.DATES[3], ["31-12-2023", "01-01-0999"]),
     ],
 )
