@@ -81,7 +81,10 @@ def catalogue_graph(settings: CatalogSettings, entries: Sequence[Entry]) -> Grap
 def dataset_graph(settings: CatalogSettings, entry: Entry) -> Graph:
     """One dataset, and that the catalogue has it."""
     out = _triples(settings)
-    out.say(out.catalogue, DCAT.dataset, _dataset(out, entry))
+    node = _dataset(out, entry)
+    out.say(out.catalogue, DCAT.dataset, node)
+    if settings.api_base is not None and entry.resources:
+        out.say(out.catalogue, DCAT.service, _service(out, entry, node, settings.api_base))
     return out.graph
 
 
@@ -187,12 +190,7 @@ def _distribution(out: _Triples, entry: Entry, name: str, form: Format) -> URIRe
     out.say(node, DCAT.downloadURL, URIRef(f"{out.base}data/{entry.slug}/{entry.edition}/{name}.{form}"))
     out.point(node, DCTERMS["format"], f"{EU}file-type/{form.upper()}", DCTERMS.MediaTypeOrExtent)
     out.point(node, DCAT.mediaType, IANA + MEDIA_TYPES[form], DCTERMS.MediaType)
-    licence = LICENCES[entry.dataset.licence]
-    terms = out.point(node, DCTERMS.license, licence.uri, DCTERMS.LicenseDocument)
-    out.say(terms, DCTERMS.title, Literal(licence.title))
-    if entry.dataset.licence_note is not None:
-        note = out.point(node, DCTERMS.rights, f"{page}#licence-note", DCTERMS.RightsStatement)
-        out.say(note, RDFS.label, Literal(entry.dataset.licence_note))
+    _licence(out, node, entry)
     if resource.tableschema is not None and resource.tableschema.startswith(("http://", "https://")):
         out.point(node, DCTERMS.conformsTo, _iri(resource.tableschema), DCTERMS.Standard)
     if form == "parquet" and as_it_is(served):
@@ -201,6 +199,33 @@ def _distribution(out: _Triples, entry: Entry, name: str, form: Format) -> URIRe
     _law(out, node, entry)
     out.say(node, DCTERMS.modified, Literal(served.committed.isoformat(), datatype=XSD.dateTime))
     return node
+
+
+def _service(out: _Triples, entry: Entry, dataset: URIRef, api: str) -> URIRef:
+    """The gateway, as it serves this dataset: of a high-value one, the regulation asks for an API."""
+    node = URIRef(f"{dataset}-api")
+    out.say(node, RDF.type, DCAT.DataService)
+    out.texts(node, DCTERMS.title, ((lang, f"{text} (API)") for lang, text in entry.dataset.title.items()))
+    out.say(node, DCAT.endpointURL, URIRef(f"{api}data/{entry.slug}/{entry.edition}"))
+    out.say(node, DCAT.endpointDescription, URIRef(f"{api}openapi.json"))
+    out.point(node, DCTERMS.accessRights, f"{EU}access-right/PUBLIC", DCTERMS.RightsStatement)
+    for predicate in (DCAT.contactPoint, DCATAP.hvdCategory, DCATAP.applicableLegislation):
+        for value in list(out.graph.objects(dataset, predicate)):
+            out.graph.add((node, predicate, value))
+    _licence(out, node, entry)
+    out.say(node, DCAT.servesDataset, dataset)
+    for distribution in list(out.graph.objects(dataset, DCAT.distribution)):
+        out.graph.add((distribution, DCAT.accessService, node))
+    return node
+
+
+def _licence(out: _Triples, node: URIRef, entry: Entry) -> None:
+    licence = LICENCES[entry.dataset.licence]
+    terms = out.point(node, DCTERMS.license, licence.uri, DCTERMS.LicenseDocument)
+    out.say(terms, DCTERMS.title, Literal(licence.title))
+    if entry.dataset.licence_note is not None:
+        note = out.point(node, DCTERMS.rights, f"{out.page(entry)}#licence-note", DCTERMS.RightsStatement)
+        out.say(note, RDFS.label, Literal(entry.dataset.licence_note))
 
 
 def _agent(out: _Triples, name: str, siren: str | None, url: str | None) -> URIRef:

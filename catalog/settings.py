@@ -17,6 +17,8 @@ class CatalogSettings(Model):
     description: str = "Les données d'un territoire, typées, versionnées et prouvées."
     url: HttpUrl = HttpUrl("http://127.0.0.1:8420/")
     publisher: str = "DataLab"
+    api: HttpUrl | None = None
+    """Where others reach the SQL gateway; None: the catalogue tells of none."""
     port: int = Field(8420, ge=0, le=65535)
     territories: dict[
         Level,
@@ -28,6 +30,11 @@ class CatalogSettings(Model):
     def base(self) -> str:
         """Where the portal answers, with a slash at the end."""
         return str(self.url).rstrip("/") + "/"
+
+    @property
+    def api_base(self) -> str | None:
+        """Where the SQL gateway answers, with a slash at the end, if it is told."""
+        return None if self.api is None else str(self.api).rstrip("/") + "/"
 
 
 class CkanSettings(Model):

@@ -36,6 +36,19 @@ SHAPES = {
         DCAT.themeTaxonomy: (0, MANY, SKOS.ConceptScheme),
         FOAF.homepage: (0, ONE, FOAF.Document),
         DCAT.dataset: (0, MANY, DCAT.Dataset),
+        DCAT.service: (0, MANY, DCAT.DataService),
+    },
+    DCAT.DataService: {
+        DCTERMS.title: (1, MANY, LITERAL),
+        DCAT.endpointURL: (1, MANY, ANY),
+        DCAT.endpointDescription: (0, MANY, ANY),
+        DCAT.servesDataset: (0, MANY, DCAT.Dataset),
+        DCAT.contactPoint: (0, MANY, VCARD.Kind),
+        DCTERMS.accessRights: (0, ONE, DCTERMS.RightsStatement),
+        DCTERMS.license: (0, ONE, DCTERMS.LicenseDocument),
+        DCTERMS.rights: (0, MANY, DCTERMS.RightsStatement),
+        DCATAP.hvdCategory: (0, MANY, SKOS.Concept),
+        DCATAP.applicableLegislation: (0, MANY, ELI.LegalResource),
     },
     DCAT.Dataset: {
         DCTERMS.title: (1, MANY, LITERAL),
@@ -63,6 +76,7 @@ SHAPES = {
         DCTERMS.title: (0, MANY, LITERAL),
         DCTERMS.description: (0, MANY, LITERAL),
         DCAT.accessURL: (1, MANY, ANY),
+        DCAT.accessService: (0, MANY, DCAT.DataService),
         DCAT.downloadURL: (0, MANY, ANY),
         DCTERMS["format"]: (0, ONE, DCTERMS.MediaTypeOrExtent),
         DCATAP.applicableLegislation: (0, MANY, ELI.LegalResource),
@@ -201,6 +215,21 @@ def test_a_high_value_dataset_names_its_category_and_the_regulation_on_dataset_a
     assert set(made.objects(OPEN, DCATAP.applicableLegislation)) == laws
     for node in made.objects(OPEN, DCAT.distribution):
         assert set(made.objects(node, DCATAP.applicableLegislation)) == laws
+
+
+def test_the_gateway_is_told_as_the_data_service_of_each_dataset_where_the_lab_says_where_it_answers(open_lab):
+    entry = described(open_lab, hvd=["statistics"])
+    assert DCAT.DataService not in set(graph(open_lab.section("catalog", CatalogSettings), [entry]).objects())
+    made = graph(CatalogSettings(url=BASE, api="https://data.exemple.fr/api"), [entry])
+    assert list(wrong(made)) == []
+    (service,) = made.subjects(RDF.type, DCAT.DataService)
+    assert set(made.subjects(DCAT.service, service)) == {URIRef(f"{BASE}#catalogue")}
+    assert set(made.objects(service, DCAT.servesDataset)) == {OPEN}
+    assert set(made.objects(service, DCAT.endpointURL)) == {URIRef(f"{BASE}api/data/subventions/open")}
+    assert set(made.objects(service, DCAT.endpointDescription)) == {URIRef(f"{BASE}api/openapi.json")}
+    assert set(made.objects(service, DCATAP.hvdCategory)) == set(made.objects(OPEN, DCATAP.hvdCategory)) != set()
+    files = set(made.objects(OPEN, DCAT.distribution))
+    assert set(made.subjects(DCAT.accessService, service)) == files != set()
 
 
 def test_where_the_data_come_from_and_the_languages_are_told(open_lab):

@@ -13,10 +13,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fixtures_portal import COMMUNES, OPEN_TYPES, REJECTED, SUBVENTIONS, VERSEMENTS, commit, policy, write
+from fixtures_portal import COMMUNES, OPEN_TYPES, REJECTED, SUBVENTIONS, VERSEMENTS, Portal, commit, policy, write
 from rdflib import Graph
 from rdflib.namespace import DCAT, RDF
 
+from catalog.lab import Lab
 from catalog.web.serve import serve
 from catalog.web.texts import LANGS, TEXTS, choose, counted, number, size
 from policies.errors import UsageError
@@ -60,6 +61,19 @@ def test_the_dataset_page_tells_metadata_columns_preview_versions_and_how_to_que
         "1er mars 2026",
     ):
         assert told in page, told
+
+
+def test_a_table_shows_how_a_program_asks_where_the_lab_says_where_its_gateway_is(open_lab):
+    settings = open_lab.root / "datalab.toml"
+    text = settings.read_text()
+    settings.write_text(text.replace("[catalog]", '[catalog]\napi = "https://data.exemple.fr/api"', 1))
+    running = Portal(Lab.open(open_lab.root))
+    try:
+        page = running.http.get("/datasets/subventions").text
+    finally:
+        running.stop()
+    assert "https://data.exemple.fr/api/data/subventions/open/versements/rows" in page
+    assert 'href="https://data.exemple.fr/api/openapi.json"' in page
 
 
 def test_the_page_holds_no_dropped_column_no_rejected_row_and_no_path_of_ours(portal):

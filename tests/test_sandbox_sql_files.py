@@ -36,6 +36,11 @@ def test_who_has_the_file_already_is_told_so(gateway):
     assert gateway.get(ADDRESS, **{"If-None-Match": '"other"'}).status_code == 200
 
 
+def test_the_tables_of_an_edition_are_listed_at_its_address(gateway):
+    (table,) = gateway.get("/data/irve/open").json()
+    assert gateway.get(f"/{table['parquet']}").status_code == 200
+
+
 def test_a_table_with_geometry_is_geoparquet(gateway):
     answer = gateway.get("/data/irve/raw/bornes?purpose=mobility", "ada")
     assert b"geo" in pq.read_metadata(io.BytesIO(answer.content)).metadata
@@ -43,6 +48,7 @@ def test_a_table_with_geometry_is_geoparquet(gateway):
 
 def test_what_is_not_granted_is_not_there_and_no_address_becomes_a_path(gateway):
     for address in (
+        "/data/irve/raw",
         "/data/irve/raw/bornes",
         "/data/secret/raw/bornes",
         "/data/irve/open/_delta_log",

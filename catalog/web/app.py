@@ -210,6 +210,7 @@ class _Portal:
             visitor=self.visitor,
             settings=self.shelf.settings,
             base=self.shelf.settings.base,
+            api=self.shelf.settings.api_base,
             limit=QUERY_LIMIT,
             frequencies=FREQUENCIES,
             licences=LICENCES,

@@ -200,6 +200,10 @@ _BOTH: dict[str, tuple[str, str]] = {
     "query": ("Interroger", "Query"),
     "query_lab": ("Dans un carnet du DataLab (Python)", "In a DataLab notebook (Python)"),
     "query_sql": ("En SQL, dans le DataLab", "In SQL, in the DataLab"),
+    "query_api": (
+        "Depuis un programme, ligne à ligne, avec filtres et tris",
+        "From a program, row by row, filtered and sorted",
+    ),
     "query_anywhere": ("En SQL, depuis n’importe où, avec DuckDB", "In SQL, from anywhere, with DuckDB"),
     "kind_text": ("texte", "text"),
     "kind_integer": ("entier", "integer"),

@@ -1,6 +1,7 @@
 """The SQL gateway as a Starlette application: which address answers what.
 
 POST /sql                                        one SELECT, its answer in the form that Accept names
+GET  /data/{dataset}/{edition}                   the tables of one edition
 GET  /data/{dataset}/{edition}/{resource}        the table as a Parquet file: Range, ETag
 GET  /data/{dataset}/{edition}/{resource}/rows   its rows by filters, sorts and aggregates, page by page
 GET  /datasets                                   what the token's owner is granted
@@ -61,6 +62,7 @@ def create_app(lab: Lab, hub: HubClient | None = None) -> Starlette:
             Route("/", gateway.index),
             Route("/sql", gateway.sql, methods=["POST"]),
             Route("/datasets", gateway.datasets),
+            Route("/data/{dataset}/{edition}", gateway.edition),
             Route("/data/{dataset}/{edition}/{resource}", gateway.file),
             Route("/data/{dataset}/{edition}/{resource}/rows", gateway.rows),
             Route("/openapi.json", gateway.openapi),
@@ -144,6 +146,16 @@ class _Gateway:
         reader = await self._reader(request)
         view = await run_sync(self.access.view, reader)
         return JSONResponse(await run_sync(self.files.listed, view), headers=CORS)
+
+    async def edition(self, request: Request) -> Response:
+        """Answer with the tables of one edition."""
+        view = await run_sync(self.access.view, await self._reader(request))
+        named = (request.path_params["dataset"], request.path_params["edition"])
+        listed = await run_sync(self.files.listed, view)
+        tables = [one for one in listed if (one["dataset"], one["edition"]) == named]
+        if not tables:
+            raise ProblemError(404, _SAID[404])
+        return JSONResponse(tables, headers=CORS)
 
     async def file(self, request: Request) -> Response:
         """Answer with one table as a Parquet file."""

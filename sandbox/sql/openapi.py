@@ -21,6 +21,7 @@ _REFUSALS = {
     "503": "the lab cannot answer now",
     "504": "stopped at the deadline",
 }
+_TABLES: dict[str, Any] = {"application/json": {"schema": {"type": "array", "items": {"type": "object"}}}}
 _PARTS = ("dataset", "edition", "resource")
 
 
@@ -36,13 +37,8 @@ def document() -> dict[str, Any]:
             "/openapi.json": {"get": _get("This document", {"application/json": {"schema": {"type": "object"}}})},
             "/client/{file}": {"get": _client()},
             "/sql": {"post": _sql()},
-            "/datasets": {
-                "get": _get(
-                    "Every table that is granted",
-                    {"application/json": {"schema": {"type": "array", "items": {"type": "object"}}}},
-                    _purpose(),
-                )
-            },
+            "/datasets": {"get": _get("Every table that is granted", _TABLES, _purpose())},
+            "/data/{dataset}/{edition}": {"get": _edition()},
             "/data/{dataset}/{edition}/{resource}": {"get": _file()},
             "/data/{dataset}/{edition}/{resource}/rows": {"get": _rows()},
         },
@@ -91,6 +87,11 @@ def _get(summary: str, content: dict[str, Any], *parameters: dict[str, Any]) -> 
         "parameters": list(parameters),
         "responses": {"200": {"description": summary, "content": content}, **_refusals("400", "401", "403", "503")},
     }
+
+
+def _edition() -> dict[str, Any]:
+    told = _get("The tables of an edition that is granted", _TABLES, *_path()[:2], _purpose())
+    return {**told, "responses": {**told["responses"], **_refusals("404")}}
 
 
 def _client() -> dict[str, Any]:
