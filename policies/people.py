@@ -34,6 +34,8 @@ class Account(Model):
     login: Literal["local", "oidc"] = "local"
     digest: str | None = Field(None, repr=False)
     """The password, by argon2id; None: no password opens this account."""
+    subject: str | None = None
+    """Whom the provider means, by the claim `sub`: another who comes under the same name is refused."""
     first: bool = True
     """The password was made by somebody else, and opens nothing until its user has changed it."""
     changed: dt.datetime

@@ -74,7 +74,7 @@ class Served:
         answer = self.ask(browser, **chosen)
         if answer.status_code != 302:
             return answer
-        page = self.until(lambda: self._there(browser, name))
+        page = self.until(lambda: self.there(browser, name))
         assert "JupyterLab" in page.text
         return page
 
@@ -85,7 +85,8 @@ class Served:
         where = re.search(r'action="([^"]+)"', form.text)[1].replace("&amp;", "&")
         return browser.post(where, data=chosen)
 
-    def _there(self, browser, name: str) -> httpx.Response | None:
+    def there(self, browser, name: str) -> httpx.Response | None:
+        """The page of somebody's JupyterLab, once it answers."""
         answer = browser.get(f"/user/{name}/lab", follow_redirects=True)
         return answer if answer.url.path == f"/user/{name}/lab" and answer.status_code == 200 else None
 
@@ -190,10 +191,10 @@ def hub_lab(root: Path, extra: str = "") -> tuple[Lab, str]:
 
 
 @contextlib.contextmanager
-def serving(lab: Lab, first: str = "", **environment: str) -> Iterator[Served]:
+def serving(lab: Lab, first: str = "", *, port: int = 0, **environment: str) -> Iterator[Served]:
     """`datalab serve`, and at the end nothing that it started."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "datalab", "--lab", str(lab.root), "serve", "--port", "0"],
+        [sys.executable, "-m", "datalab", "--lab", str(lab.root), "serve", "--port", str(port)],
         cwd=REPOSITORY,
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,

@@ -45,7 +45,7 @@ def test_a_child_that_is_killed_is_started_again_and_the_sandbox_goes_on(running
 
 
 def test_a_sandbox_that_dies_while_nobody_looks_is_told_to_be_gone_and_can_be_started_again(running):
-    served, said, kernel = running
+    served, said, _ = running
     keeper = served.keeper("bob")
     keeper.signal(signal.SIGKILL)
     served.until(lambda: not keeper.lives)

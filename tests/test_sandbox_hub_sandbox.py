@@ -41,7 +41,7 @@ def two(served) -> Two:
         made.browser[name] = served.login(name)
         assert served.ask(made.browser[name], **choice).status_code == 302
     for name in chosen:
-        served.until(lambda name=name: served._there(made.browser[name], name))
+        served.until(lambda name=name: served.there(made.browser[name], name))
         made.token[name] = served.token(made.browser[name], name)
     return made
 

@@ -2,54 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sandbox.hub.front import API, SIGNED_IN
+from sandbox.hub.oidc import oidc_config
 from sandbox.hub.places import address
 from sandbox.hub.roles import GATEWAY, LOOKOUT, PORTAL, roles
 
 if TYPE_CHECKING:
     from catalog.lab import Lab
-    from catalog.settings import CatalogSettings
+    from sandbox.hub.front import Front
     from sandbox.hub.places import Places
     from sandbox.hub.settings import HubSettings
     from sandbox.hub.tokens import ServiceTokens
 
 HERE = Path(__file__).parent
 
-SIGNED_IN = "/me"
-"""Where the portal shows to somebody what they are granted; its cookie is sent nowhere else."""
-
-API = "/api"
-"""Where the gateway answers: it and the portal both have a /data of their own."""
-
+_WAYS = ("login.LocalAuthenticator", "oidc.OidcAuthenticator")
 _REFRESH = 5
 """Seconds after which the Hub asks again who a user is: who is gone by then is refused."""
-
-
-@dataclass(frozen=True)
-class Front:
-    """Where the front door is seen from outside."""
-
-    port: int
-    domain: str | None
-    public: str
-    """Where browsers find it: the url of [catalog], or the domain's; https there makes every cookie one for TLS alone."""
-
-    @classmethod
-    def of(cls, port: int, settings: HubSettings, catalog: CatalogSettings) -> Front:
-        """What the lab's settings say of it."""
-        return cls(port, settings.domain, catalog.base if settings.domain is None else f"https://{settings.domain}/")
-
-    @property
-    def host(self) -> str:
-        """The start of each absolute address; nothing where the browser's own serves for all."""
-        return "" if self.domain is None else f"https://{self.domain}"
-
-    def route(self, path: str) -> str:
-        """A path as the proxy takes one."""
-        return path if self.domain is None else f"{self.domain}{path}"
 
 
 def hub_config(
@@ -80,7 +52,7 @@ def hub_config(
             "load_roles": roles(settings.roles),
             "proxy_class": "sandbox.hub.proxy.LabProxy",
             "spawner_class": "sandbox.hub.spawner.LabSpawner",
-            "authenticator_class": "sandbox.hub.login.LocalAuthenticator",
+            "authenticator_class": f"sandbox.hub.{_WAYS[settings.oidc is not None]}",
         },
         "LabProxy": {
             "should_start": False,
@@ -95,7 +67,8 @@ def hub_config(
             "auth_refresh_strict": True,
             "refresh_pre_spawn": True,
         },
-        "LocalAuthenticator": {"lab": lab},
+        "Membership": {"lab": lab},
+        **({} if settings.oidc is None else {"OidcAuthenticator": oidc_config(settings.oidc, front.public)}),
         "LabSpawner": {
             "lab": lab,
             "places": places,
@@ -111,8 +84,9 @@ def hub_config(
 
 def routes(places: Places, front: Front) -> dict[str, str]:
     """What the proxy shows beside the Hub and the sandboxes; a sandbox that does not run is the Hub's to tell of."""
-    shown = {"/": places.portal, f"{API}/": places.gateway, "/user/": places.hub}
-    return {front.route(path): address(socket) for path, socket in shown.items()}
+    shown = {front.route("/"): places.portal, front.route(f"{API}/"): places.gateway}
+    rest = "/user/" if front.domain is None else "/"  # of any host
+    return {path: address(socket) for path, socket in {**shown, rest: places.hub}.items()}
 
 
 def _services(tokens: ServiceTokens, front: Front) -> list[dict[str, Any]]:

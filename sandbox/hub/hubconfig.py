@@ -7,7 +7,8 @@ from typing import Any
 from catalog.lab import Lab
 from catalog.settings import CatalogSettings
 from sandbox.hub import tokens
-from sandbox.hub.config import Front, hub_config
+from sandbox.hub.config import hub_config
+from sandbox.hub.front import Front
 from sandbox.hub.places import places_of
 from sandbox.hub.settings import HubSettings
 

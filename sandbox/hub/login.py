@@ -8,14 +8,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from jupyterhub.auth import Authenticator  # type: ignore[import-untyped]
 from jupyterhub.handlers.login import LoginHandler  # type: ignore[import-untyped]
 from tornado import web
-from traitlets import Any as AnyTrait
 
-from policies.audit.event import Event
-from policies.errors import DatalabError, UsageError
+from policies.errors import UsageError
 from sandbox.hub import accounts
+from sandbox.hub.membership import Membership
 from sandbox.hub.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -26,38 +24,13 @@ _REFUSED = "Nom ou mot de passe incorrect — wrong name or password"
 _WAIT = "Trop d’échecs, attendez {seconds} s — too many failures, wait {seconds} s"
 
 
-def groups_of(lab: Lab, name: str) -> list[str]:
-    """The policy's groups of a user, as the Hub takes them. Raises UsageError if the lab has no such user."""
-    return sorted(one.removeprefix("group:") for one in lab.people.of_user(name) if one.startswith("group:"))
-
-
-def told(who: str, origin: str | None, reason: str) -> Event:
-    """What the audit log is told of a login; a name that is none of ours is a stranger's text, and is not."""
-    return Event(what="login", door="portal", who=who, origin=origin, reason=reason)
-
-
-class LocalAuthenticator(Authenticator):  # type: ignore[misc]
-    """The accounts of `datalab user`. `lab` is given by the configuration."""
-
-    lab: Any = AnyTrait(config=True)
+class LocalAuthenticator(Membership):
+    """The accounts of `datalab user`."""
 
     def __init__(self, **given: Any) -> None:
         """As the Hub makes one."""
         super().__init__(**given)
         self.throttle = Throttle()
-        self._changed: dict[str, object] = {}
-
-    def normalize_username(self, username: str) -> str:
-        """The name as it was typed: another case is another name, which nobody has."""
-        return username
-
-    def validate_username(self, username: str) -> bool:
-        """Whether the lab has this user."""
-        try:
-            self.lab.people.of_user(username)
-        except DatalabError:
-            return False
-        return True
 
     async def opened(self, handler: Any, data: dict[str, str]) -> Account | None:
         """The account that name and password open; None if they do not. Raises web.HTTPError while one has to wait."""
@@ -70,7 +43,7 @@ class LocalAuthenticator(Authenticator):  # type: ignore[misc]
         account = await asyncio.to_thread(accounts.verified, self.lab, name, data.get("password", ""))
         if account is None or not self.validate_username(name):
             who = f"user:{name}" if self.validate_username(name) else "everyone"
-            await asyncio.to_thread(self.lab.audit.write, told(who, origin, "refused: wrong name or password"))
+            await self.tell(who, handler, "refused: wrong name or password")
             return None
         self.throttle.succeeded(*whos)
         return account
@@ -82,30 +55,9 @@ class LocalAuthenticator(Authenticator):  # type: ignore[misc]
             return None
         return await self.let_in(handler, data["username"])
 
-    async def let_in(self, handler: Any, name: str) -> dict[str, Any]:
-        """The Hub's word for a user who has proven who they are."""
-        await asyncio.to_thread(self.lab.audit.write, told(f"user:{name}", handler.request.remote_ip, "signed in"))
-        self._changed[name] = self._stamp(name)
-        return {"name": name, "groups": groups_of(self.lab, name)}
-
-    async def refresh_user(self, user: Any, handler: Any = None, **_: Any) -> dict[str, Any] | bool:  # noqa: ARG002
-        """The groups of now; False once the user is gone, or their password is another: they sign in again."""
-        try:
-            groups = groups_of(self.lab, user.name)
-        except UsageError:
-            return False
-        now = self._stamp(user.name)
-        if self._changed.setdefault(user.name, now) != now:
-            return False
-        return {"name": user.name, "groups": groups}
-
     def get_handlers(self, app: Any) -> list[tuple[str, type]]:  # noqa: ARG002  as the Hub calls it
         """The two pages."""
         return [("/login", LocalLoginHandler), ("/password", PasswordHandler)]
-
-    def _stamp(self, name: str) -> object:
-        account = self.lab.people.accounts().get(name)
-        return None if account is None else account.changed
 
 
 class FreshSession(LoginHandler):  # type: ignore[misc]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sandbox.streams import printable
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -16,15 +18,20 @@ class BoundedLog:
 
     def __init__(self, path: Path, limit: int = LIMIT) -> None:
         """Nothing is opened yet."""
-        self._path = path
+        self.path = path
         self._limit = limit
+
+    def tail(self, lines: int = 8) -> str:
+        """The last lines, fit for a message."""
+        text = self.path.read_bytes().decode(errors="replace") if self.path.exists() else ""
+        return printable("\n".join(text.splitlines()[-lines:]))
 
     def write(self, data: bytes) -> None:
         """Append; of what is longer than a whole part, the end is kept."""
         data = data[-self._limit :]
-        with self._path.open("ab") as file:
+        with self.path.open("ab") as file:
             full = file.tell() + len(data) > self._limit
         if full:
-            self._path.replace(self._path.with_name(f"{self._path.name}.1"))
-        with self._path.open("ab") as file:
+            self.path.replace(self.path.with_name(f"{self.path.name}.1"))
+        with self.path.open("ab") as file:
             file.write(data)

@@ -19,6 +19,7 @@ from catalog.settings import CatalogSettings
 from policies.errors import SandboxError, UsageError
 from sandbox.hub import proxy, tokens
 from sandbox.hub.client import HubClient
+from sandbox.hub.oidc import oidc_config
 from sandbox.hub.places import places_of
 from sandbox.hub.settings import HubSettings
 from sandbox.hub.watch import Child, Watch
@@ -54,6 +55,8 @@ def serve(lab: Lab, port: int | None, ready: Callable[[str], None]) -> None:
         except BlockingIOError:
             raise SandboxError(f"{lab.root}: is served already, by another `datalab serve`") from None
         port = _free(port)
+        if settings.oidc is not None:
+            oidc_config(settings.oidc, "")  # what is missing for it is told now, and not in the Hub's log
         secrets = tokens.made(places)
         children = children_of(lab, settings, places, secrets, port)
         hub = HubClient(places.hub)

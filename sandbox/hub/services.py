@@ -20,7 +20,7 @@ from catalog.lab import Lab
 from catalog.settings import CatalogSettings
 from sandbox.hub import tokens
 from sandbox.hub.client import HubClient
-from sandbox.hub.config import API, Front
+from sandbox.hub.front import API, Front
 from sandbox.hub.places import places_of
 from sandbox.hub.settings import HubSettings
 
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
 
 _KEPT_OPEN = 3600
-"""Seconds. The proxy uses a connection again as long as we leave it open, and a request that comes as we close it is lost
-(as Tornado's do)."""
+"""Seconds, as Tornado has: the proxy uses a connection again while it is open, and loses what comes as we close it."""
 
 
 class Forwarded:

@@ -31,7 +31,7 @@ from catalog.web.headers import SecurityHeaders
 from catalog.web.visitor import Visitor
 from policies.errors import RemoteError, UsageError
 from sandbox.hub import accounts, choices
-from sandbox.hub.config import SIGNED_IN
+from sandbox.hub.front import SIGNED_IN
 from sandbox.hub.roles import PORTAL
 from sandbox.hub.settings import HubSettings
 from sandbox.hub.throttle import Throttle
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from catalog.lab import Lab
     from sandbox.hub.client import HubClient
-    from sandbox.hub.config import Front
+    from sandbox.hub.front import Front
 
 _PORTALS = 32
 """So many visitors' portals are kept ready."""

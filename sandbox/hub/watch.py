@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from policies.errors import SandboxError
 from sandbox.hub.logs import BoundedLog
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _CHUNK = 65536
+_GIVEN_UP = 3
 _ENDS_WITHIN = 15
 _LATEST = 30.0
 _STABLE = 60.0
@@ -61,7 +63,7 @@ class Watch:
         """Watch until SIGINT or SIGTERM, and end all.
 
         `settled` is asked, after each start of a child, again and again until it says that everything answers; the
-        first time it does, `told` is called.
+        first time it does, `told` is called. Raises SandboxError if a child dies again and again before that.
         """
         wake, woken = os.pipe()
         os.set_blocking(woken, False)
@@ -73,6 +75,9 @@ class Watch:
             while not self._over:
                 for one in self._running:
                     self._look(one)
+                    if first and one.failures >= _GIVEN_UP:
+                        said = f"{one.child.name} does not start; the end of {one.log.path}:"
+                        raise SandboxError(f"{said}\n{one.log.tail()}")
                 self._turn(_TURN)
                 if not self._settled and not self._over and settled():
                     self._settled = True
