@@ -75,6 +75,7 @@ bench: setup ckan-setup .venv-bench/.made  ## Measure, and write docs/benchmarks
 	@.venv/bin/python bench/ingest.py --gb 1 4
 	@.venv/bin/python bench/catalog.py
 	@.venv/bin/python bench/query.py
+	@.venv/bin/python bench/sandbox.py
 
 lock:  ## Renew the lock files (needs uv)
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade \

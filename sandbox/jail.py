@@ -52,13 +52,15 @@ class Mount:
 class Profile:
     """Everything a jail holds. What is not named here is not in it.
 
-    `home` is a folder, or the image of one (quota.py). `files` are read-only: target → content. `shared` are folders in
-    which the jail may write beside its home, by the `groups` that it has as root. `user_pids` and `process_data` stand
-    in for a cgroup where there is none: how many processes the uid may have, and how many bytes of data each of them.
+    `home` is a folder, or the image of one (quota.py); a jail without one is warm: its command keeps root and what it
+    takes to give that up, and does so when it is claimed (warm.py). `files` are read-only: target → content. `shared`
+    are folders in which the jail may write beside its home, by the `groups` that it has as root. `user_pids` and
+    `process_data` stand in for a cgroup where there is none: how many processes the uid may have, and how many bytes of
+    data each of them.
     """
 
     uid: int | None
-    home: Path
+    home: Path | None
     mounts: tuple[Mount, ...]
     files: Mapping[str, bytes]
     env: Mapping[str, str]
@@ -84,7 +86,7 @@ def bwrap_options(profile: Profile, *, files: Sequence[int], seccomp: int, statu
         *_tmpfs("/dev/shm", _SHM_BYTES),  # noqa: S108  the jail's own
         *_folders(profile),
         *(word for mount in profile.mounts for word in ("--ro-bind", str(mount.source), mount.target)),
-        *("--bind", str(profile.home), HOME),
+        *(() if profile.home is None else ("--bind", str(profile.home), HOME)),
         *(word for mount in profile.shared for word in ("--bind", str(mount.source), mount.target)),
         *(
             word
@@ -104,9 +106,10 @@ def jailed_command(profile: Profile) -> list[str]:
 
     The limits are set here, inside, since the kernel counts a user's processes per user namespace.
     """
+    # The home not by bwrap: root without capabilities may not enter one that is 0700
+    entering = () if profile.home is None else (*_drop(profile), "/usr/bin/env", f"--chdir={HOME}")
     return [
-        *_drop(profile),
-        *("/usr/bin/env", f"--chdir={HOME}"),  # not by bwrap: root without capabilities may not enter a 0700 home
+        *entering,
         "/usr/bin/prlimit",
         "--core=0",
         f"--nofile={_OPEN_FILES}",
@@ -147,7 +150,8 @@ def _folders(profile: Profile) -> list[str]:
     The innermost are enough, for bwrap makes those above with the same rights; its options are bounded in number.
     """
     mounts = (*profile.mounts, *profile.shared)
-    targets = [*(mount.target for mount in mounts), *profile.files, HOME, "/data/x"]
+    targets = [*(mount.target for mount in mounts), *profile.files, f"{HOME}/x" if profile.home is None else HOME]
+    targets.append("/data/x")
     given = {"/", "/usr", "/proc", "/dev", "/tmp", "/etc"}  # noqa: S108  the jail's own
     holding = {PurePosixPath(target).parent for target in targets}
     above = {parent for folder in holding for parent in folder.parents}

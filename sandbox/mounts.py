@@ -17,6 +17,7 @@ _SET_FLAG, _SET_STRING, _CREATE = 0, 1, 6
 _FROM_DESCRIPTOR = 0x04
 _DETACH, _NOFOLLOW = 2, 8
 _NEW_MOUNTS = 0x0002_0000
+_RECURSIVE, _SLAVE = 0x4000, 1 << 19
 
 RDONLY, NOSUID, NODEV, NOEXEC, NOATIME = 0x01, 0x02, 0x04, 0x08, 0x10
 _PRIVATE = 1 << 18
@@ -68,6 +69,12 @@ def detach(target: str) -> None:
     """Take a mount away at once; files of it that are open stay open."""
     if _LIBC.umount2(target.encode(), _DETACH | _NOFOLLOW) != 0:
         _fail(target)
+
+
+def leave() -> None:
+    """See from here on what this process sees now, but for what it mounts itself, and let nobody else see that."""
+    if _LIBC.unshare(_NEW_MOUNTS) != 0 or _LIBC.mount(None, b"/", None, _RECURSIVE | _SLAVE, None) != 0:
+        _fail("mount namespace")
 
 
 def enter(process: int) -> None:

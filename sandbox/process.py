@@ -44,8 +44,9 @@ class Jailed:
     bwrap: subprocess.Popen[bytes]
     cgroup: Cgroup | NoCgroup
     ended: int
+    home: contextlib.ExitStack = field(repr=False)
+    """What holds the home, until the last process is gone."""
     _status: IO[bytes] = field(repr=False)
-    _home: contextlib.ExitStack = field(repr=False)
 
     def __enter__(self) -> Self:
         """Nothing to do: it runs already."""
@@ -64,7 +65,7 @@ class Jailed:
                 with contextlib.suppress(OSError):  # a pipe that nobody reads any more
                     stream.close()
         os.close(self.ended)
-        self._home.close()
+        self.home.close()
         if isinstance(self.cgroup, cgroups.Cgroup):
             self.cgroup.remove()
 
@@ -151,7 +152,7 @@ def start(
         if isinstance(cgroup, cgroups.Cgroup):
             cgroup.remove()
         raise
-    return Jailed(process, cgroup, _pidfd(process, status), status, home)
+    return Jailed(process, cgroup, _pidfd(process, status), home, status)
 
 
 def unusable() -> str | None:
@@ -178,18 +179,33 @@ def unusable() -> str | None:
     return f"bubblewrap does not work here ({first}). {_remedy(first)}"
 
 
+def entered(home: Path, stack: contextlib.ExitStack) -> str | None:
+    """Hold a home until `stack` closes: its block device, or None where it is a folder."""
+    stack.enter_context(using(home))
+    if not home.is_file():
+        return None
+    note_use(home)
+    return stack.enter_context(quota.attached(home))
+
+
+def mount_point(home: Path) -> Path:
+    """Where an image is mounted in the view of who makes a jail; the home is quota.FOLDER in it."""
+    place = home.parent / ".mount"
+    place.mkdir(mode=0o700, exist_ok=True)
+    return place
+
+
 def _with_home(profile: Profile, stack: contextlib.ExitStack) -> tuple[Profile, list[str]]:
     """The profile with a folder for its home, and what goes before bwrap so that it is one; kept until `stack` closes.
 
     An image is mounted in a view that bwrap and its jail alone have, so it is unmounted with them, however they end.
     """
-    stack.enter_context(using(profile.home))
-    if not profile.home.is_file():
+    if profile.home is None:
         return profile, []
-    note_use(profile.home)
-    device = stack.enter_context(quota.attached(profile.home))
-    place = profile.home.parent / ".mount"
-    place.mkdir(mode=0o700, exist_ok=True)
+    device = entered(profile.home, stack)
+    if device is None:
+        return profile, []
+    place = mount_point(profile.home)
     mount = 'mount -t ext4 -o "$1" -- "$2" "$3" || exit 125; shift 3; exec "$@"'
     options = ",".join(("nosuid", "nodev", "noatime", *quota.OPTIONS))
     view = ("/usr/bin/unshare", "--mount", "--propagation", "slave", "--", "/bin/sh", "-c", mount, "sh")

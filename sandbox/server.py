@@ -71,7 +71,7 @@ def serve_lab(
     token = secrets.token_urlsafe(32)
     target, text = script("serve.py")
     profile = profile_of(lab, user, settings, purpose=purpose, command=(PYTHON, target, *OPTIONS), warn=warn)
-    home = profile.home
+    home = lab.var / "homes" / user
     profile = replace(
         profile,
         files={**profile.files, target: text, **offered(lab.root / "notebooks", int(settings.output), warn)},

@@ -311,7 +311,7 @@ def test_an_edition_that_cannot_be_put_in_whole_is_not_there_at_all(box, monkeyp
 
 @as_root
 def test_the_helper_touches_nothing_outside_data(box):
-    said = run(box.jailed.ended, Order(last={"/etc/passwd": "root::0:0::/:/bin/sh\n"}))
+    said = run(box.jailed.ended, Order(last={"/etc/passwd": b"root::0:0::/:/bin/sh\n"}))
     assert "not in /data" in said
     assert "lab:x:" in box.ask("cat /etc/passwd")
 
@@ -371,6 +371,6 @@ def test_nothing_is_touched_before_the_jail_has_left_the_hosts_root():
     try:
         assert standing(None, process, ()) is None
         if os.geteuid() == 0:
-            assert run(process, Order(last={"/data/x": "x"})) == "RuntimeError: the jail is still being made"
+            assert run(process, Order(last={"/data/x": b"x"})) == "RuntimeError: the jail is still being made"
     finally:
         os.close(process)

@@ -16,16 +16,21 @@ _SOON = 60
 @dataclass(frozen=True)
 class Order:
     """Paths are the jail's, all under /data, but for the sources of `mounts`: (file of the host, place in the jail).
+    A jail that is being claimed, in which nobody's code has run yet, may be given more: paths are under `base` then,
+    `shared` are mounts in which it may write, and `home` is a folder, or a block device and where to mount it for now.
 
     First `gone` vanish with all that is mounted in them, then `files` are written and `mounts` attached, and `last` the
     files that say what there is.
     """
 
     gone: tuple[str, ...] = ()
-    files: dict[str, str] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
     mounts: tuple[tuple[str, str], ...] = ()
-    last: dict[str, str | None] = field(default_factory=dict)
+    last: dict[str, bytes | None] = field(default_factory=dict)
     """None takes a file away."""
+    base: str = "/data"
+    shared: tuple[tuple[str, str], ...] = ()
+    home: tuple[str, ...] = ()
 
 
 def run(process: int, order: Order) -> str | None:

@@ -45,7 +45,7 @@ def giving(
     data = data_of(lab, come, private=True, left_out=left_out)
     whole = tuple(one for one in come if f"/data/{one.dataset}/{one.edition}/{POINTER}" in data.files)
     order = Order(
-        files={path: text.decode() for path, text in data.files.items() if path.endswith((f"/{POINTER}", HISTORY))},
+        files={path: text for path, text in data.files.items() if path.endswith((f"/{POINTER}", HISTORY))},
         mounts=tuple((str(mount.source), mount.target) for mount in data.mounts),
         last=_said(lab, _in_order(lab, (*there, *whole)), revoked),
     )
@@ -63,13 +63,14 @@ def _in_order(lab: Lab, editions: tuple[Granted, ...]) -> tuple[Granted, ...]:
     return tuple(sorted(editions, key=place))
 
 
-def _said(lab: Lab, editions: tuple[Granted, ...], revoked: Mapping[str, str]) -> dict[str, str | None]:
+def _said(lab: Lab, editions: tuple[Granted, ...], revoked: Mapping[str, str]) -> dict[str, bytes | None]:
     """The files that say what there is. A descriptor that is wrong hides its dataset: no word of it can be said."""
     whole = tuple(one for one in editions if _described(lab, one))
+    codes = macros(whole)
     return {
-        REVOKED: json.dumps(dict(revoked)) if revoked else None,
-        _MACROS: macros(whole),
-        _LIST: json.dumps(describe(lab, whole), ensure_ascii=False, indent=1),
+        REVOKED: json.dumps(dict(revoked)).encode() if revoked else None,
+        _MACROS: None if codes is None else codes.encode(),
+        _LIST: json.dumps(describe(lab, whole), ensure_ascii=False, indent=1).encode(),
     }
 
 
