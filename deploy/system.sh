@@ -8,6 +8,9 @@ need=()
 command -v bwrap >/dev/null || need+=(bubblewrap)
 compgen -G '/usr/lib/*/libseccomp.so.2' >/dev/null || need+=(libseccomp2)
 python3 -c 'import ensurepip' 2>/dev/null || need+=(python3-venv)
+if [ "${DATALAB_R:-0}" = 1 ]; then  # the kernel for R; sandboxes see it as soon as it is there
+  dpkg -s r-cran-irkernel >/dev/null 2>&1 || need+=(r-base-core r-cran-irkernel)
+fi
 [ ${#need[@]} = 0 ] && exit 0
 echo "installing Debian packages: ${need[*]}"
 as_root apt-get update -q >/dev/null

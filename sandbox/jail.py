@@ -36,6 +36,7 @@ _SYSTEM = (
     *("--ro-bind-try", "/etc/alternatives", "/etc/alternatives"),
     *("--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"),
     *("--ro-bind-try", "/etc/localtime", "/etc/localtime"),
+    *("--ro-bind-try", "/etc/R", "/etc/R"),
 )
 """What every program needs of the host, and nothing that is the host's own. Expects a merged /usr."""
 

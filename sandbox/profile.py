@@ -14,7 +14,11 @@ from sandbox import seccomp, told
 from sandbox.data import data_of
 from sandbox.homes import check_room, full, home_of
 from sandbox.jail import HOME, MAPPED_UID, Profile
+from sandbox.jupyter import ENVIRONMENT, jupyter_files
 from sandbox.python import VENV, python_mounts
+from sandbox.quota import usage
+from sandbox.start import PAGE as START
+from sandbox.start import Room, shown, start_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +64,7 @@ def profile_of(
     crowded = full(home)
     if crowded is not None:
         warn(crowded)
+    page = start_page(user, purpose, shown(lab, granted, principals, purpose, today), _room(home), packages=False)
     lab.audit.write(told.opened(user, purpose, granted, data, origin))
     return Profile(
         uid=uid,
@@ -69,6 +74,9 @@ def profile_of(
             **system_files(uid),
             **data.files,
             **package("lab", HERE / "lab"),
+            **package("sqlkernel", HERE / "inside" / "sqlkernel"),
+            **jupyter_files(),
+            START: page.encode(),
         },
         env=environment(settings.cpus, settings.memory),
         seccomp=seccomp.program(),
@@ -76,6 +84,13 @@ def profile_of(
         file_size=settings.file_size,
         command=command,
     )
+
+
+def _room(home: Path) -> Room | None:
+    if not home.is_file():
+        return None
+    told = usage(home)
+    return Room(told.used, told.size)
 
 
 def script(name: str) -> tuple[str, bytes]:
@@ -113,6 +128,7 @@ def environment(cpus: float, memory: int) -> dict[str, str]:
         "SHELL": "/bin/bash",
         "LANG": "C.UTF-8",
         "TERM": "xterm-256color",
+        **ENVIRONMENT,
         "JUPYTER_RUNTIME_DIR": "/tmp/jupyter",  # noqa: S108  the jail's own
         "MPLCONFIGDIR": "/tmp/matplotlib",  # noqa: S108  the jail's own
         "OMP_NUM_THREADS": threads,

@@ -29,6 +29,7 @@ from sandbox.offer import offered
 from sandbox.profile import profile_of, script
 from sandbox.python import PYTHON
 from sandbox.settings import SandboxSettings
+from sandbox.start import PAGE
 from sandbox.streams import printable
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ OPTIONS = (
     "--LabApp.news_url=None",
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
 )
+FIRST = f"/lab/tree/{Path(PAGE).name}"
+"""What is opened first: the start page."""
 
 
 def serve_lab(
@@ -81,7 +84,7 @@ def serve_lab(
         profile = replace(profile, env={**profile.env, "DATALAB_LISTEN": str(listening.fileno())})
         with open_jail(profile, settings, warn, keep=(listening.fileno(),)) as jailed:
             listening.close()  # ours: once the jail's is closed too, whoever waits for an answer is told
-            url = f"http://127.0.0.1:{{}}/lab?token={token}"
+            url = f"http://127.0.0.1:{{}}{FIRST}?token={token}"
             stopped: list[str] = []
 
             def end(why: str) -> None:

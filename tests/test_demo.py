@@ -56,6 +56,23 @@ def test_the_demo_goes_from_source_to_sandbox_and_a_second_run_leaves_all_as_it_
     assert re.findall(NEW, second.stderr) == []
 
 
+@pytest.mark.parametrize("name", ["requetes", "carte", "tableaux_croises"])
+def test_the_notebooks_that_are_offered_run_from_top_to_bottom(example, name):
+    datalab = [str(REPOSITORY / ".venv/bin/datalab"), "--lab", str(example)]
+    out = example / "var" / f"{name}.ipynb"
+    ran = subprocess.run(
+        [*datalab, "sandbox", "run", str(example / f"notebooks/{name}.ipynb"), "--user", "partner", "--out", str(out)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    if name == "tableaux_croises":  # what it asks to take out has nothing against it
+        taken = subprocess.run([*datalab, "airlock", "collect"], capture_output=True, text=True, timeout=60, check=True)
+        assert taken.stdout == "1: etablissements_par_filiere.csv of partner is checked\n"
+
+
 def test_the_demo_serves_the_portal_until_ctrl_c_and_leaves_nothing_running(example):
     served = subprocess.Popen(
         ["make", "demo", f"LAB={example}"],

@@ -34,7 +34,7 @@ SYSTEM = (
     "--ro-bind /usr /usr --symlink usr/bin /bin --symlink usr/sbin /sbin --symlink usr/lib /lib "
     "--symlink usr/lib64 /lib64 --proc /proc --dev /dev --perms 0755 --dir /etc "
     "--ro-bind-try /etc/alternatives /etc/alternatives --ro-bind-try /etc/ld.so.cache /etc/ld.so.cache "
-    "--ro-bind-try /etc/localtime /etc/localtime"
+    "--ro-bind-try /etc/localtime /etc/localtime --ro-bind-try /etc/R /etc/R"
 )
 
 REST = (

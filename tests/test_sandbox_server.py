@@ -37,10 +37,10 @@ def jupyter(tmp_path_factory):
         (lab.root / "notebooks" / f"{name}.ipynb").write_text(json.dumps(answered()))
     with served(lab) as datalab:
         line = datalab.stdout.readline()
-        if "/lab?token=" not in line:
+        if "?token=" not in line:
             datalab.kill()
             pytest.fail(f"no URL was printed: {line!r} {datalab.stderr.read()}")
-        address, token = line.strip().split("/lab?token=")
+        address, token = line.strip().split("/lab/tree/Bienvenue.md?token=")
         with httpx.Client(base_url=address, timeout=60) as client:
             yield datalab, client, token
 
@@ -67,7 +67,7 @@ def test_the_token_is_in_nobodys_command_line(jupyter):
 def test_the_labs_notebooks_are_offered_in_the_home(jupyter):
     _, client, token = jupyter
     listed = client.get("/api/contents", headers={"Authorization": f"token {token}"}).json()
-    assert [entry["name"] for entry in listed["content"]] == ["demo.ipynb"]
+    assert [entry["name"] for entry in listed["content"]] == ["Bienvenue.md", "demo.ipynb"]
 
 
 def test_an_offered_notebook_carries_no_answer_of_anybodys_run(jupyter):

@@ -7,6 +7,7 @@ import os
 import sys
 
 import nbformat
+from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
@@ -18,7 +19,7 @@ def main() -> int:
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # the kernel inherits 1 and 2, and what it writes there is not the notebook
     notebook = nbformat.read(sys.stdin, as_version=4)  # type: ignore[no-untyped-call]
-    client = NotebookClient(notebook, timeout=None, kernel_name="python3", allow_stdin=False)
+    client = NotebookClient(notebook, timeout=None, kernel_name=_kernel(notebook), allow_stdin=False)
     code = 0
     try:
         client.execute()
@@ -30,6 +31,12 @@ def main() -> int:
     with answer:
         nbformat.write(notebook, answer)  # type: ignore[no-untyped-call]
     return code
+
+
+def _kernel(notebook: nbformat.NotebookNode) -> str:
+    """The notebook's own kernel, if there is one of that name here: else Python."""
+    named = str(notebook.metadata.get("kernelspec", {}).get("name", ""))
+    return named if named in KernelSpecManager().find_kernel_specs() else "python3"
 
 
 if __name__ == "__main__":

@@ -43,8 +43,19 @@ def offer(notebooks: Path, home: Path) -> None:
                 shutil.copyfile(source, target)
 
 
+def welcome(pages: Path, home: Path) -> None:
+    """Put the start page of today into the home, in the place of an earlier one, whatever that has become."""
+    for source in pages.glob("*.md"):
+        new = home / f".{source.name}"
+        with contextlib.suppress(OSError):  # a full home, or a folder of that name: it opens without
+            new.unlink(missing_ok=True)
+            shutil.copyfile(source, new)
+            new.replace(home / source.name)
+
+
 if __name__ == "__main__":
     offer(Path("/notebooks"), Path.home())
+    welcome(Path("/opt/datalab-start"), Path.home())
     if "JUPYTERHUB_API_TOKEN" in os.environ:
         from jupyterhub.singleuser import main  # type: ignore[import-untyped]
 
