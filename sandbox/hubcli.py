@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,9 +11,20 @@ if TYPE_CHECKING:
     from catalog.lab import Lab
     from policies.audit.event import Event
 
+
+class Target(StrEnum):
+    """Where sandboxes run at scale."""
+
+    kubernetes = "kubernetes"
+    slurm = "slurm"
+
+
 app = typer.Typer()
 users = typer.Typer(help="Local accounts: who may sign in at `datalab serve`.", no_args_is_help=True)
 app.add_typer(users, name="user")
+
+hub = typer.Typer(help="The front door on a cluster.", no_args_is_help=True)
+app.add_typer(hub, name="hub")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="a-z, 0-9, '.', '_' and '-', a letter first.")]
 
@@ -89,6 +101,28 @@ def remove_command(context: typer.Context, name: Name) -> None:
     accounts.remove(lab, name)
     lab.audit.write(_event(name, "account removed"))
     typer.echo(f"{name} has no account any more")
+
+
+@hub.command("config")
+def config_command(
+    context: typer.Context,
+    target: Annotated[Target, typer.Option(help="Where sandboxes are to run.")],
+    *,
+    network_policy: Annotated[
+        bool, typer.Option("--network-policy", help="Print the NetworkPolicy of Kubernetes instead, as YAML.")
+    ] = False,
+) -> None:
+    """Print a JupyterHub configuration by which a cluster's sandboxes see what is granted. Unchecked on a real one."""
+    import yaml  # noqa: PLC0415
+
+    from sandbox.hub import cluster  # noqa: PLC0415
+    from sandbox.hub.settings import HubSettings  # noqa: PLC0415
+
+    lab = _lab(context)
+    if network_policy:
+        typer.echo(yaml.safe_dump(cluster.network_policy(), sort_keys=False), nl=False)
+    else:
+        typer.echo(cluster.config(lab, lab.section("hub", HubSettings), target.value), nl=False)
 
 
 def _event(name: str, what: str) -> Event:
