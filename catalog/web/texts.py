@@ -218,6 +218,10 @@ _BOTH: dict[str, tuple[str, str]] = {
         "Ce portail ne dépose aucun cookie et n’appelle aucun autre site.",
         "This portal sets no cookie and calls no other site.",
     ),
+    "no_tracking_signed_in": (
+        "Un cookie vous garde connecté ; ce portail n’en dépose pas d’autre et n’appelle aucun autre site.",
+        "One cookie keeps you signed in; this portal sets no other and calls no other site.",
+    ),
     "error_400": ("Cette demande ne peut pas être comprise", "This request cannot be understood"),
     "error_400_do": (
         "Une recherche a au plus {limit} caractères. Raccourcissez-la, puis recommencez.",
