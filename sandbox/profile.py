@@ -39,8 +39,11 @@ def profile_of(
     command: tuple[str, ...],
     warn: Callable[[str], None],
     origin: str | None = None,
+    packages: bool = False,
 ) -> Profile:
     """The jail of `user`, with `command` in it; `warn` is told of each edition that is left out, and why.
+
+    `packages` says that pip will reach an index from it.
 
     What it sees is fixed here: a later snapshot, or a grant that ends, is met by the next profile. Raises UsageError
     for an unknown user, DeniedError if nothing is granted to them for that purpose today, SandboxError if the users'
@@ -64,7 +67,7 @@ def profile_of(
     crowded = full(home)
     if crowded is not None:
         warn(crowded)
-    page = start_page(user, purpose, shown(lab, granted, principals, purpose, today), _room(home), packages=False)
+    page = start_page(user, purpose, shown(lab, granted, principals, purpose, today), _room(home), packages=packages)
     lab.audit.write(told.opened(user, purpose, granted, data, origin))
     return Profile(
         uid=uid,

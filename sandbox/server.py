@@ -26,6 +26,8 @@ from sandbox.homes import full
 from sandbox.jail import HOME
 from sandbox.live.watch import watching
 from sandbox.offer import offered
+from sandbox.packages.service import offering, python_of, with_packages
+from sandbox.packages.settings import PackagesSettings
 from sandbox.profile import profile_of, script
 from sandbox.python import PYTHON
 from sandbox.settings import SandboxSettings
@@ -73,14 +75,19 @@ def serve_lab(
     settings = lab.section("sandbox", SandboxSettings)
     token = secrets.token_urlsafe(32)
     target, text = script("serve.py")
-    profile = profile_of(lab, user, settings, purpose=purpose, command=(PYTHON, target, *OPTIONS), warn=warn)
+    packages = bool(lab.section("packages", PackagesSettings).allow)
+    profile = profile_of(
+        lab, user, settings, purpose=purpose, command=(PYTHON, target, *OPTIONS), warn=warn, packages=packages
+    )
     home = lab.var / "homes" / user
     profile = replace(
         profile,
         files={**profile.files, target: text, **offered(lab.root / "notebooks", int(settings.output), warn)},
         env={**profile.env, "JUPYTER_TOKEN": token},
     )
-    with _listening() as (listening, path):
+    with offering(lab, user) as index, _listening() as (listening, path):
+        if index is not None:
+            profile = with_packages(profile, index, python_of(lab, settings))
         profile = replace(profile, env={**profile.env, "DATALAB_LISTEN": str(listening.fileno())})
         with open_jail(profile, settings, warn, keep=(listening.fileno(),)) as jailed:
             listening.close()  # ours: once the jail's is closed too, whoever waits for an answer is told

@@ -8,37 +8,27 @@ The Host header and the certificate's check keep the name.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import queue
-import socket
-import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import httpcore
 import httpx
 
 from ingest.sources.sockets import LateError, Sockets
+from policies.addresses import addresses_of, is_public, looked_up
 from policies.errors import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ingest.settings import IngestSettings
+    from policies.addresses import Resolve
 
-Resolve = Callable[[str, int], list[str]]
 FAILURES = (httpx.HTTPError, httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
 """What a request through the transport may raise beside SourceError: it does not translate httpcore's into httpx's."""
 PASSING = (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError, httpcore.TimeoutException)
 """Those that may not come again when the request is made anew."""
 _EXCESS = 1.0  # seconds in which a connection that is to be closed must be
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_UNICAST = ipaddress.IPv6Network("2000::/3")
-
-
-def addresses_of(host: str, port: int) -> list[str]:
-    """The host's addresses, as the machine's resolver gives them; raises OSError or UnicodeError if it has none."""
-    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 def checked_addresses(
@@ -56,7 +46,7 @@ def checked_addresses(
     """
     try:
         name = httpx.URL(scheme="http", host=host).host  # `é.fr` as the settings say it, not `xn--9ca.fr`
-        addresses = _looked_up(host, port, resolve, settings.timeout if seconds is None else seconds)
+        addresses = looked_up(host, port, settings.timeout if seconds is None else seconds, resolve)
     except queue.Empty:
         raise LateError(
             f"{place}: the name server does not answer for {host!r}; check the network, or raise timeout in [ingest]"
@@ -72,35 +62,6 @@ def checked_addresses(
                 f'if that is meant, add it to allow_hosts in [ingest] of datalab.toml: allow_hosts = ["{name}"]'
             )
     return addresses
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is one of the Internet's hosts, also behind NAT64 (RFC 6052) and 6to4 (RFC 3056)."""
-    ip = ipaddress.ip_address(address.split("%", 1)[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip in _NAT64:
-            return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
-        if ip.sixtofour is not None and not is_public(str(ip.sixtofour)):
-            return False
-        return ip in _UNICAST and ip.is_global
-    return ip.is_global and not ip.is_multicast
-
-
-def _looked_up(host: str, port: int, resolve: Resolve, seconds: float) -> list[str]:
-    """What the resolver says; in a thread, as nothing else stops it. Raises queue.Empty when the time is over."""
-    said: queue.SimpleQueue[list[str] | OSError | UnicodeError] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            said.put(resolve(host, port))
-        except (OSError, UnicodeError) as error:
-            said.put(error)
-
-    threading.Thread(target=ask, daemon=True).start()
-    answer = said.get(timeout=max(0, seconds))
-    if isinstance(answer, list):
-        return answer
-    raise answer
 
 
 class GuardedTransport(httpx.BaseTransport):

@@ -29,7 +29,7 @@ What = Literal[
     "policy",  # grants came or went by hand
     "repair",  # written by the log itself, after a line that was cut by a crash
 ]
-Door = Literal["cli", "sandbox", "portal", "gateway", "ckan", "ingest", "airlock", "file", "log"]
+Door = Literal["cli", "sandbox", "portal", "gateway", "ckan", "ingest", "airlock", "packages", "file", "log"]
 
 LONGEST = 300
 """Characters that are kept of a text; what is longer ends in `…`."""

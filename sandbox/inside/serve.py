@@ -8,6 +8,8 @@ import contextlib
 import os
 import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 from jupyter_server.serverapp import ServerApp
@@ -56,6 +58,10 @@ def welcome(pages: Path, home: Path) -> None:
 if __name__ == "__main__":
     offer(Path("/notebooks"), Path.home())
     welcome(Path("/opt/datalab-start"), Path.home())
+    if "DATALAB_PACKAGES" in os.environ:
+        with contextlib.suppress(OSError):  # a full home
+            Path(os.environ["DATALAB_PACKAGES"]).mkdir(parents=True, exist_ok=True)  # or Python would not look again
+        subprocess.Popen([sys.executable, "/opt/datalab-scripts/forward.py"])
     if "JUPYTERHUB_API_TOKEN" in os.environ:
         from jupyterhub.singleuser import main  # type: ignore[import-untyped]
 
