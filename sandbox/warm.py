@@ -139,17 +139,17 @@ def fits(warm: Profile, limits: Limits, profile: Profile, wanted: Limits) -> boo
 
 def warm_profile(lab: Lab, settings: SandboxSettings, claim: int) -> Profile:
     """The jail before it is anybody's: Python and our scripts, and the number of the socket by which it is claimed."""
-    target, text = script("warm.py")
+    scripts = dict(script(f"{name}.py") for name in ("warm", "become", "kernels", "serve"))
     return Profile(
         uid=0,
         home=None,
         mounts=python_mounts(lab, settings),
-        files=dict([(target, text), script("serve.py")]),
+        files=scripts,
         env={**environment(settings.cpus, settings.memory), "DATALAB_CLAIM": str(claim)},
         seccomp=seccomp.program(),
         tmp=settings.tmp,
         file_size=settings.file_size,
-        command=(PYTHON, target),
+        command=(PYTHON, "-Xfrozen_modules=off", next(iter(scripts))),  # as kernels are started, for their debugger
     )
 
 

@@ -90,7 +90,7 @@ print(json.dumps({
     "child": [line for line in subprocess.check_output(["cat", "/proc/self/status"], text=True).split("\\n")
               if line.startswith(("Uid", "Gid", "Groups", "Cap", "NoNew", "Seccomp", "Sig", "Umask"))],
     "mounts": sorted(mounts), "files": sorted(files), "limits": limits, "cwd": os.getcwd(), "argv": sys.argv,
-    "env": {k: v for k, v in os.environ.items() if k not in ("DATALAB_LISTEN", "PWD")}, "prefix": sys.prefix,
+    "env": {k: v for k, v in os.environ.items() if k != "DATALAB_LISTEN"}, "prefix": sys.prefix,
     "host": os.uname().nodename, "owner": os.stat("/proc/self/fd").st_uid,
     "interfaces": os.listdir("/sys/class/net") if os.path.exists("/sys/class/net") else None,
     "pid1": open("/proc/1/cmdline").read().count(str(os.getuid())),
@@ -118,8 +118,42 @@ def test_a_claimed_warm_jail_is_as_a_cold_one(pair, what):
 def test_a_claimed_warm_jail_has_the_files_of_a_cold_one_and_the_script_that_waited(pair):
     warm, other = ({tuple(file) for file in one["files"]} for one in pair)
     extra = {path for path, *_ in warm - other}
-    assert extra == {f"/opt/datalab-scripts/{name}" for name in ("serve.py", "warm.py")}
+    assert extra == {f"/opt/datalab-scripts/{name}" for name in ("become.py", "kernels.py", "serve.py", "warm.py")}
     assert other - warm == set()
+
+
+KERNEL = """
+import json, sys
+from jupyter_client.manager import start_new_kernel
+km, kc = start_new_kernel()
+said = []
+ask = '''
+import json, os, signal, subprocess, sys, lab
+status = {line.split(":")[0]: line.split(":", 1)[1].split() for line in open("/proc/self/status") if ":" in line}
+kept = ("Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "SigIgn")
+env = {k: v for k, v in os.environ.items() if k not in ("JPY_PARENT_PID", "DATALAB_LISTEN")}
+print(json.dumps({
+    "status": {name: status[name] for name in kept}, "env": env, "path": sys.path, "cwd": os.getcwd(),
+    "leads": (os.getpid() == os.getsid(0), os.getpid() == os.getpgid(0)), "main": sys.modules["__main__"].__name__,
+    "child": subprocess.call(["true"]),
+    "rows": lab.sql("SELECT id FROM irve.bornes").fetchall(),
+}))
+'''
+kc.execute_interactive(ask, timeout=60, output_hook=lambda m: said.append(m["content"].get("text", "")))
+km.interrupt_kernel()
+alive = km.is_alive()
+km.shutdown_kernel(now=True)
+print(json.dumps({"alive": alive, "after": km.is_alive(), "said": json.loads("".join(said))}))
+"""
+
+
+def test_a_kernel_that_was_forked_is_as_one_that_was_started(lab):
+    warm, other = (json.loads(ask(lab, KERNEL).splitlines()[-1]) for ask in (claimed, cold))
+    assert warm["said"]["status"] == other["said"]["status"]
+    assert warm["said"]["rows"] == [["a"], ["b"]]
+    for key in ("env", "path", "cwd", "leads", "main", "child"):
+        assert warm["said"][key] == other["said"][key], key
+    assert (warm["alive"], warm["after"]) == (other["alive"], other["after"]) == (True, False)
 
 
 def test_no_capability_is_left_and_no_new_privilege_can_come(pair):
@@ -216,7 +250,7 @@ def test_it_ends_with_its_owner(lab):
 
 def test_who_keeps_a_privilege_does_not_go_on():
     """In a process without no_new_privs and filter: the script itself sees that something is missing."""
-    become = "import sys; sys.path[:0] = ['sandbox/inside']; import warm; warm.become(65534, [])"
+    become = "import sys; sys.path[:0] = ['sandbox/inside']; from become import become; become(65534, [])"
     done = subprocess.run(
         [VENV / "bin" / "python", "-c", become], cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=60
     )

@@ -1,0 +1,143 @@
+"""Inside a warm jail: a process that has loaded what a Python kernel needs, and forks one when the server wants it.
+
+It has no threads and no sockets of a kernel's, so a fork of it is as good as a start. Whatever else is wanted, another
+kernel or a fork that fails, is started as ever.
+"""
+
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from become import obey  # type: ignore[import-not-found]  # beside this file in a jail
+
+_LAUNCHER = "ipykernel_launcher"
+_MOST = 1 << 20
+
+
+class Forked:
+    """A kernel that was forked, as jupyter_client knows a process: what it asks of a Popen, and no more."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, pid: int) -> None:
+        """Raises ProcessLookupError if it has ended already."""
+        self.pid = pid
+        self.returncode: int | None = None
+        self._process = os.pidfd_open(pid)
+
+    def poll(self) -> int | None:
+        """0 once it has ended: how, only its parent would know."""
+        if self.returncode is None and select.select([self._process], [], [], 0)[0]:
+            self.returncode = 0
+            os.close(self._process)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end."""
+        if self.returncode is None:
+            select.select([self._process], [], [], timeout)
+        return self.poll() or 0
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it still runs."""
+        if self.poll() is None:
+            signal.pidfd_send_signal(self._process, number)
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+
+def prepare(others: list[int]) -> socket.socket:
+    """Fork the process that will fork kernels, and return the socket by which it is told; `others` it closes.
+
+    It says `ready`; then it takes a claim, and says `claimed`; then orders of kernels, until the socket is closed.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork() != 0:
+        theirs.close()
+        return ours
+    ours.close()
+    for descriptor in others:
+        os.close(descriptor)
+    _load()
+    theirs.send(b"ready")
+    claim = theirs.recv(_MOST)
+    if not claim:
+        os._exit(0)
+    obey(json.loads(claim))
+    theirs.send(b"claimed")
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # kernels that end are reaped by themselves
+    while order := theirs.recv(_MOST):
+        fork(theirs, json.loads(order))
+    os._exit(0)
+
+
+def _load() -> None:
+    """Import what a kernel loads as it starts, and what `import lab` waits for."""
+    import sqlite3  # noqa: F401, PLC0415  IPython's history
+
+    import duckdb  # noqa: F401, PLC0415
+    import ipykernel.debugger  # noqa: PLC0415
+    import ipykernel.kernelapp  # noqa: F401, PLC0415
+    import IPython.core.completerlib  # noqa: PLC0415
+    import IPython.extensions.storemagic  # noqa: F401, PLC0415
+    import psutil  # type: ignore[import-untyped]  # noqa: F401, PLC0415
+    import tornado.platform.asyncio  # noqa: F401, PLC0415
+
+
+def fork(asked: socket.socket, order: dict[str, Any]) -> None:
+    """Fork a kernel, and answer its process id once it is the leader of a session of its own."""
+    ended, begun = os.pipe()
+    pid = os.fork()
+    if pid != 0:
+        os.close(begun)
+        os.read(ended, 1)
+        os.close(ended)
+        asked.send(str(pid).encode())
+        return
+    os.setsid()
+    os.close(ended)
+    os.close(begun)
+    asked.close()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.dup2(os.open(os.devnull, os.O_RDWR), 0)
+    os.environ.clear()
+    # A kernel ends when its parent does; the other is what its debugger sets as it is loaded
+    os.environ.update(order["env"], JPY_PARENT_PID=str(os.getppid()), PYDEVD_USE_FRAME_EVAL="NO")
+    os.chdir(order["cwd"])
+    sys.argv = [_LAUNCHER, *order["argv"]]
+    sys.path[:] = [place for place in sys.path if place != os.path.dirname(__file__)]  # noqa: PTH120
+    from ipykernel import kernelapp  # noqa: PLC0415
+
+    kernelapp.launch_new_instance()
+    sys.exit(0)
+
+
+def launcher(zygote: socket.socket, otherwise: Callable[..., Any]) -> Callable[..., Any]:
+    """What takes the place of jupyter_client's `launch_kernel`, which is `otherwise`."""
+
+    def launch(cmd: list[str], **options: Any) -> Any:
+        if _LAUNCHER in cmd and not options.get("extra_arguments"):
+            order = {
+                "argv": cmd[cmd.index(_LAUNCHER) + 1 :],
+                "env": options.get("env") or dict(os.environ),
+                "cwd": str(options.get("cwd") or os.getcwd()),  # noqa: PTH109
+            }
+            try:
+                zygote.send(json.dumps(order).encode())
+                return Forked(int(zygote.recv(_MOST)))
+            except (OSError, ValueError):
+                return otherwise(cmd, **options)
+        return otherwise(cmd, **options)
+
+    return launch
