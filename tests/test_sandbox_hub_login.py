@@ -28,6 +28,14 @@ def test_what_is_granted_for_a_purpose_is_seen_when_it_is_stated_and_the_log_has
     assert (last["who"], last["purpose"], last["editions"][0]["edition"]) == ("user:ada", "mobility", "raw")
 
 
+def test_the_hubs_pages_have_the_labs_name_and_speak_french_and_english(served):
+    page = served.browser().get("/hub/login").text
+    assert "<title>Lab</title>" in page or "DataLab" in page
+    for said in ("Mot de passe — Password", "Se connecter — Sign in"):
+        assert said in page
+    assert "JupyterHub logo" not in page
+
+
 def test_without_a_login_the_portal_is_as_public_as_before_and_sets_no_cookie(served):
     browser = served.browser()
     page = browser.get("/")

@@ -9,6 +9,7 @@ from sandbox.hub.front import API, SIGNED_IN
 from sandbox.hub.oidc import oidc_config
 from sandbox.hub.places import address
 from sandbox.hub.roles import GATEWAY, LOOKOUT, PORTAL, roles
+from sandbox.server import FIRST
 
 if TYPE_CHECKING:
     from catalog.lab import Lab
@@ -41,6 +42,10 @@ def hub_config(
             "cookie_max_age_days": settings.session,
             "pid_file": "",
             "template_paths": [str(HERE / "templates")],
+            "template_vars": {
+                "lab_title": front.title,
+                "portal": f"{front.host}{SIGNED_IN}/",
+            },
             "default_url": f"{front.host}{SIGNED_IN}/",
             "cleanup_servers": False,
             "cleanup_proxy": False,
@@ -73,7 +78,7 @@ def hub_config(
             "lab": lab,
             "places": places,
             "front": settings,
-            "default_url": "/lab",
+            "default_url": FIRST,
             "hub_connect_url": address(Path("/run/datalab/hub.sock")),
             "start_timeout": 120,
             "http_timeout": 120,

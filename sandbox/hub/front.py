@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from catalog.settings import CatalogSettings
+
 if TYPE_CHECKING:
-    from catalog.settings import CatalogSettings
     from sandbox.hub.settings import HubSettings
 
 SIGNED_IN = "/me"
@@ -24,11 +25,14 @@ class Front:
     domain: str | None
     public: str
     """Where browsers find it: the url of [catalog], or the domain's; https there keeps every cookie to TLS."""
+    title: str = CatalogSettings().title
+    """What the lab is called."""
 
     @classmethod
     def of(cls, port: int, settings: HubSettings, catalog: CatalogSettings) -> Front:
         """What the lab's settings say of it."""
-        return cls(port, settings.domain, catalog.base if settings.domain is None else f"https://{settings.domain}/")
+        public = catalog.base if settings.domain is None else f"https://{settings.domain}/"
+        return cls(port, settings.domain, public, catalog.title)
 
     @property
     def host(self) -> str:
