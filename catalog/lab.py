@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from policies.editions import EditionTable
 
-SECTIONS = ("policies", "catalog", "ckan", "lake", "ingest", "sandbox", "gateway", "airlock", "hub")
+SECTIONS = ("policies", "catalog", "ckan", "lake", "ingest", "sandbox", "gateway", "airlock", "hub", "packages")
 
 S = TypeVar("S", bound=BaseModel)
 

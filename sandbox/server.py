@@ -26,8 +26,7 @@ from sandbox.homes import full
 from sandbox.jail import HOME
 from sandbox.live.watch import watching
 from sandbox.offer import offered
-from sandbox.packages.service import offering, python_of, with_packages
-from sandbox.packages.settings import PackagesSettings
+from sandbox.packages.service import allows, offering, python_of, with_packages
 from sandbox.profile import profile_of, script
 from sandbox.python import PYTHON
 from sandbox.settings import SandboxSettings
@@ -75,9 +74,8 @@ def serve_lab(
     settings = lab.section("sandbox", SandboxSettings)
     token = secrets.token_urlsafe(32)
     target, text = script("serve.py")
-    packages = bool(lab.section("packages", PackagesSettings).allow)
     profile = profile_of(
-        lab, user, settings, purpose=purpose, command=(PYTHON, target, *OPTIONS), warn=warn, packages=packages
+        lab, user, settings, purpose=purpose, command=(PYTHON, target, *OPTIONS), warn=warn, packages=allows(lab)
     )
     home = lab.var / "homes" / user
     profile = replace(

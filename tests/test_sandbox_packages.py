@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
+from fixtures_hub import hub_lab, serving
 from fixtures_sandbox import profile_for, run, run_profile
 from hypothesis import given
 from hypothesis import strategies as st
@@ -141,6 +142,34 @@ def test_pip_installs_what_is_allowed_with_what_it_needs_and_the_log_has_it(allo
     # It stays in the home, and is there without an index, too
     again = run(allowed, "/bin/ls", f"{PREFIX}/lib/{python_of(allowed, settings)}/site-packages")
     assert "demo_pkg.py" in again.out
+
+
+PACKAGES = """
+[packages]
+allow = ["demo-pkg"]
+index = "{url}/simple/"
+files = []
+allow_hosts = ["127.0.0.1"]
+"""
+
+
+def test_a_sandbox_of_the_hub_has_it_too_and_opens_with_the_start_page(index, tmp_path_factory):
+    content = index.offer("demo_pkg", "1.2", "said = 'from the index'")
+    lab, _ = hub_lab(tmp_path_factory.mktemp("p") / "lab", PACKAGES.format(url=index.url))
+    with serving(lab) as served:
+        ada = served.login("ada")
+        served.start(ada, "ada")
+        token = served.token(ada, "ada")
+        said = served.run(
+            "ada",
+            token,
+            "%pip install -q demo-pkg other\n%pip install -q demo-pkg\nimport demo_pkg; print(demo_pkg.said)",
+        )
+        assert "from the index" in said
+        first = ada.get("/user/ada/")
+        assert first.headers["location"].split("?")[0] == "/user/ada/lab/tree/Bienvenue.md"
+    assert ("open", "user:ada", "package demo-pkg 1.2: demo_pkg-1.2-py3-none-any.whl", sha(content)) in lines(lab)
+    assert ("deny", "user:ada", "other: not in [packages] allow", None) in lines(lab)
 
 
 def sha(content: bytes) -> str:

@@ -21,12 +21,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from policies.errors import DatalabError
+from policies.errors import DatalabError, SandboxError
 from sandbox.hub import busy
 from sandbox.hub.held import held
 from sandbox.hub.order import Order, read
 from sandbox.hub.relay import Relay
 from sandbox.jail import Mount
+from sandbox.limits import NoCgroup
 from sandbox.process import Jailed, start
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def main() -> int:
     signal.set_wakeup_fd(woken)
     with contextlib.ExitStack() as stack:
         try:
-            jailed = stack.enter_context(_started(order, stack))
+            jailed = started(order, stack)
         except (DatalabError, OSError) as error:
             _tell({"error": str(error)})
             return 1
@@ -70,19 +71,29 @@ def main() -> int:
     return 0
 
 
-def _started(order: Order, stack: contextlib.ExitStack) -> Jailed:
-    """The jail, with the two sockets by which it is reached and reaches."""
+def started(order: Order, stack: contextlib.ExitStack) -> Jailed:
+    """The jail, with the sockets by which it is reached and reaches. Raises SandboxError where nothing bounds it."""
     told = order.folder / "told"
     told.mkdir(mode=0o755, parents=True, exist_ok=True)
     (told / "notice.json").unlink(missing_ok=True)
     relayed = stack.enter_context(_listening(told / "hub.sock", 0o666))
     listening = stack.enter_context(_listening(order.folder / "lab.sock", 0o600))
+    if order.packages:
+        from catalog.lab import Lab  # noqa: PLC0415  a keeper without it stays small
+        from sandbox.packages.service import serving  # noqa: PLC0415  the same
+
+        stack.enter_context(serving(Lab.open(order.lab), order.user, told / "pip.sock"))
     profile = replace(
         order.profile,
         mounts=(*order.profile.mounts, Mount(told, TOLD)),
         env={**order.profile.env, "DATALAB_LISTEN": str(listening.fileno())},
     )
-    jailed = start(profile, order.limits, keep=(listening.fileno(),))
+    jailed = stack.enter_context(start(profile, order.limits, keep=(listening.fileno(),)))
+    if isinstance(jailed.cgroup, NoCgroup) and os.geteuid() == 0:
+        raise SandboxError(
+            f"no cgroup bounds its memory and processors ({jailed.cgroup.reason}), and one sandbox could take those of "
+            "all others: mount cgroups, or give this service one of its own"
+        )
     listening.close()  # ours: once the jail's is closed too, whoever waits for an answer is told
     Relay(relayed, order.hub, order.user).start()
     return jailed

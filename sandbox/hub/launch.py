@@ -18,12 +18,14 @@ from policies.errors import SandboxError
 from sandbox.hub.held import Held
 from sandbox.hub.order import Order, written
 from sandbox.hub.projects import project_of
+from sandbox.jupyter import CONFIG
 from sandbox.limits import Limits
 from sandbox.offer import offered
+from sandbox.packages.service import allows, python_of, with_packages
 from sandbox.process import unusable
 from sandbox.profile import environment, profile_of, script
 from sandbox.python import PYTHON
-from sandbox.server import OPTIONS
+from sandbox.server import FIRST, OPTIONS
 from sandbox.settings import SandboxSettings
 
 if TYPE_CHECKING:
@@ -40,7 +42,6 @@ _STARTS_WITHIN = 60
 _STEP = 0.02
 _ENVIRONMENT = ("PATH", "LANG", "DATALAB_AUDIT_KEY")
 
-_CONFIG = "/opt/datalab-config"
 _NO_DOWNLOADS = {
     "disabledExtensions": {
         "@jupyterlab/docmanager-extension:download": True,
@@ -83,28 +84,33 @@ def order(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     target, text = script("serve.py")
+    packages = allows(lab)
     profile = profile_of(
-        lab, user, settings, purpose=choice.purpose, command=(PYTHON, target, *OPTIONS), warn=warn, origin=told.origin
+        lab,
+        user,
+        settings,
+        purpose=choice.purpose,
+        command=(PYTHON, target, *OPTIONS),
+        warn=warn,
+        origin=told.origin,
+        packages=packages,
     )
     shared = None if choice.project is None else project_of(lab, choice.project, settings.first_uid)
+    profile = replace(
+        profile,
+        files={
+            **profile.files,
+            target: text,
+            f"{CONFIG}/labconfig/page_config.json": json.dumps(_NO_DOWNLOADS).encode(),
+            **offered(lab.root / "notebooks", int(settings.output), warn),
+        },
+        env={**profile.env, **environment(settings.cpus, settings.memory), **told.env, "JUPYTERHUB_DEFAULT_URL": FIRST},
+        shared=() if shared is None else (shared[0],),
+        groups=() if shared is None else shared[1],
+    )
     return Order(
-        profile=replace(
-            profile,
-            files={
-                **profile.files,
-                target: text,
-                f"{_CONFIG}/labconfig/page_config.json": json.dumps(_NO_DOWNLOADS).encode(),
-                **offered(lab.root / "notebooks", int(settings.output), warn),
-            },
-            env={
-                **profile.env,
-                **environment(settings.cpus, settings.memory),
-                **told.env,
-                "JUPYTER_CONFIG_PATH": _CONFIG,
-            },
-            shared=() if shared is None else (shared[0],),
-            groups=() if shared is None else shared[1],
-        ),
+        profile=with_packages(profile, None, python_of(lab, settings)) if packages else profile,
+        packages=packages,
         limits=Limits(memory=settings.memory, pids=settings.pids, cpus=settings.cpus),
         user=user,
         folder=folder,
@@ -119,28 +125,30 @@ def order(
 
 
 def launched(order: Order) -> Held:
-    """Start a keeper, in a session of its own. Raises SandboxError with what it said if it made no jail."""
-    keeper = subprocess.Popen(
-        [sys.executable, "-m", "sandbox.hub.keeper"],
+    """Start a keeper, nobody's child, in its own session. Raises SandboxError with what it said if no jail is made."""
+    with subprocess.Popen(
+        ["/usr/bin/setsid", "--fork", sys.executable, "-m", "sandbox.hub.keeper"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        start_new_session=True,
         cwd="/",
         env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
-    )
-    assert keeper.stdin is not None  # noqa: S101  a pipe was asked for
-    assert keeper.stdout is not None  # noqa: S101  the same
-    with keeper.stdout as answer:
-        with contextlib.suppress(BrokenPipeError), keeper.stdin as into:
-            into.write(written(order))
-        said = answer.readline() if select.select([answer], [], [], _STARTS_WITHIN)[0] else b""
+    ) as starter:
+        said = _exchanged(starter, written(order))
     told = json.loads(said) if said else {"error": "the sandbox's keeper did not start; the Hub's log says why"}
     if "error" in told:
-        keeper.kill()
-        keeper.wait()
         raise SandboxError(told["error"])
     (order.folder / _KNOWN_BY).write_bytes(said)
     return Held(**told)
+
+
+def _exchanged(starter: subprocess.Popen[bytes], text: bytes) -> bytes:
+    """Give a keeper its order, and return its first line; nothing if it says none in time: then it ends by itself."""
+    into, answer = starter.stdin, starter.stdout
+    if into is None or answer is None:
+        return b""
+    with contextlib.suppress(BrokenPipeError), into:
+        into.write(text)
+    return answer.readline() if select.select([answer], [], [], _STARTS_WITHIN)[0] else b""
 
 
 def ended(keeper: Held, within: float) -> None:

@@ -34,6 +34,8 @@ class Order:
     grace: float
     lab: Path
     purpose: str | None
+    packages: bool = False
+    """Whether pip in the jail reaches what the lab allows, at `told/pip.sock`."""
 
 
 def written(order: Order) -> bytes:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 
 PORT = 3141
-SOCKET = "/run/datalab/packages.sock"
+SOCKET = "/run/datalab/pip.sock"
 _CHUNK = 65536
 
 

@@ -38,21 +38,34 @@ _BACKLOG = 128
 @contextlib.contextmanager
 def offering(lab: Lab, user: str) -> Iterator[Path | None]:
     """The socket, while this holds; None where the lab allows no packages. Raises DocumentError for [packages]."""
-    settings = lab.section("packages", PackagesSettings)
-    if not settings.allow:
+    if not allows(lab):
         yield None
         return
+    with tempfile.TemporaryDirectory(prefix="datalab-") as folder:
+        path = Path(folder) / "s"
+        with serving(lab, user, path):
+            yield path
+
+
+def allows(lab: Lab) -> bool:
+    """Whether there is any package that a sandbox may install."""
+    return bool(lab.section("packages", PackagesSettings).allow)
+
+
+@contextlib.contextmanager
+def serving(lab: Lab, user: str, path: Path) -> Iterator[None]:
+    """Answer on a socket at `path`, in a folder that nobody else enters."""
+    settings = lab.section("packages", PackagesSettings)
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="datalab-")))
         listening = stack.enter_context(socket.socket(socket.AF_UNIX))
-        listening.bind(str(folder / "s"))
+        path.unlink(missing_ok=True)
+        listening.bind(str(path))
         listening.listen(_BACKLOG)  # who connects before the server runs waits for it
-        (folder / "s").chmod(0o666)  # the jail has another uid; nobody else enters the folder
+        path.chmod(0o666)  # the jail has another uid
         fetch = Fetch(settings)
         stack.callback(fetch.close)
-        app = create_app(lab, user, settings, fetch)
         config = uvicorn.Config(
-            app,
+            create_app(lab, user, settings, fetch),
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -64,22 +77,23 @@ def offering(lab: Lab, user: str) -> Iterator[Path | None]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         try:
-            yield folder / "s"
+            yield
         finally:
             server.should_exit = True
             thread.join(_ENDS_WITHIN)
 
 
-def with_packages(profile: Profile, socket_: Path, python: str) -> Profile:
+def with_packages(profile: Profile, socket_: Path | None, python: str) -> Profile:
     """The jail with the socket in it, and pip told where to ask and where to put: the home. `python` is `python3.11`.
 
-    What was installed there comes before what the lab gives, for these are the user's own programs.
+    `socket_` None: whoever starts the jail has it at SOCKET already. What was installed comes before what the lab
+    gives, for these are the user's own programs.
     """
     target, text = script("forward.py")
     site = f"{PREFIX}/lib/{python}/site-packages"
     return replace(
         profile,
-        mounts=(*profile.mounts, Mount(socket_, SOCKET)),
+        mounts=(*profile.mounts, *([] if socket_ is None else [Mount(socket_, SOCKET)])),
         files={**profile.files, target: text},
         env={
             **profile.env,
