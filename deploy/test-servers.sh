@@ -1,5 +1,6 @@
 #!/bin/bash
-# Install the servers that tests/fixtures_servers.py starts: PostgreSQL, MariaDB, Mosquitto and MapServer, from Debian or Ubuntu.
+# Install the servers that tests/fixtures_servers.py starts (PostgreSQL, MariaDB, Mosquitto and MapServer) and the browser of
+# tests/test_sandbox_hub_browser.py, from Debian or Ubuntu.
 # What is there already is left alone.
 set -euo pipefail
 
@@ -9,4 +10,5 @@ compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/
 command -v mariadbd >/dev/null || need+=(mariadb-server)
 command -v mosquitto >/dev/null || need+=(mosquitto)
 command -v mapserv >/dev/null || [ -x /usr/lib/cgi-bin/mapserv ] || need+=(cgi-mapserver)
+command -v chromium >/dev/null || need+=(chromium)
 [ ${#need[@]} = 0 ] || "$(dirname "$0")/debian.sh" "${need[@]}"

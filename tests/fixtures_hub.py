@@ -118,6 +118,19 @@ class Served:
 
     def run(self, name: str, token: str, code: str) -> str:
         """What Python says to this, in a kernel of somebody's sandbox."""
+        with self._kernel(name, token) as channel:
+            _ask(channel, code)
+            return _said(channel)
+
+    @contextlib.contextmanager
+    def working(self, name: str, token: str, code: str) -> Iterator[None]:
+        """While a kernel of somebody's sandbox does this."""
+        with self._kernel(name, token) as channel:
+            _ask(channel, code)
+            yield
+
+    @contextlib.contextmanager
+    def _kernel(self, name: str, token: str) -> Iterator[websocket.WebSocket]:
         said = {"Authorization": f"token {token}"}
         kernels = f"{self.url}/user/{name}/api/kernels"
         made = httpx.post(kernels, headers=said, json={"name": "python3"}, timeout=SECONDS)
@@ -126,7 +139,7 @@ class Served:
         where = f"{kernels.replace('http', 'ws', 1)}/{kernel}/channels"
         channel = websocket.create_connection(where, header=[f"Authorization: token {token}"], timeout=SECONDS)
         try:
-            return _executed(channel, code)
+            yield channel
         finally:
             channel.close()
             httpx.delete(f"{kernels}/{kernel}", headers=said, timeout=SECONDS)
@@ -151,11 +164,14 @@ class Served:
         return [json.loads(event.model_dump_json()) for event in found if event.what == what]
 
 
-def _executed(channel: websocket.WebSocket, code: str) -> str:
+def _ask(channel: websocket.WebSocket, code: str) -> None:
     header = {"msg_id": "one", "username": "u", "session": "s", "msg_type": "execute_request", "version": "5.3"}
     asked = {"code": code, "silent": False, "store_history": False, "user_expressions": {}, "allow_stdin": False}
     message = {"header": header, "parent_header": {}, "metadata": {}, "channel": "shell", "content": asked}
     channel.send(json.dumps(message))
+
+
+def _said(channel: websocket.WebSocket) -> str:
     said = ""
     while True:
         told = json.loads(channel.recv())

@@ -1,0 +1,139 @@
+"""What stands against a sandbox is said where it was asked for, and one that nobody uses is stopped, its files kept."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+
+import pytest
+from fixtures_hub import hub_lab, serving
+from fixtures_sandbox import profile_for
+
+from policies.errors import SandboxError
+from sandbox.hub import launch
+from sandbox.hub.busy import busy
+from sandbox.hub.choices import Choice
+from sandbox.hub.keeper import started
+from sandbox.hub.order import Order
+from sandbox.hub.places import places_of
+from sandbox.hub.settings import HubSettings
+from sandbox.limits import Limits
+
+TOLD = launch.Told(env={}, base="/user/ada/", token="t", origin=None)  # noqa: S106  of nobody
+
+
+@pytest.fixture(scope="module")
+def tight(tmp_path_factory):
+    section = '[hub]\nask = "la cellule"\nsandboxes = 1\nidle = 25\nnotice = 20\ngrace = 2\n'
+    lab, _ = hub_lab(tmp_path_factory.mktemp("tight") / "lab", section)
+    with serving(lab) as served:
+        yield served
+
+
+def order(lab, user="ada", choice=Choice()):  # noqa: B008  it is frozen
+    return launch.order(lab, HubSettings(), places_of(lab), user, choice, TOLD, warn=lambda _: None)
+
+
+def test_no_grant_and_one_that_has_ended_are_told_apart_and_whom_to_ask(tight):
+    policy = tight.lab.root / "policies" / "irve.yaml"
+    before = policy.read_text()
+    ada = tight.login("ada")
+    try:
+        policy.write_text(before.replace('  - {to: everyone, edition: open, purposes: any, why: "open data"}\n', ""))
+        refused = tight.ask(ada)
+        assert refused.status_code == 403
+        assert "granted for mobility; no purpose was stated" in refused.text
+        assert "la cellule" in refused.text
+        policy.write_text(policy.read_text().replace("2999-01-01", "2020-01-01"))
+        refused = tight.ask(ada)
+        assert refused.status_code == 403
+        assert "ended on 2020-01-01" in refused.text
+    finally:
+        policy.write_text(before)
+    denied = tight.audit("deny")[-1]
+    assert (denied["who"], denied["origin"]) == ("user:ada", "127.0.0.1")
+    assert tight.keeper("ada") is None
+
+
+def test_one_too_many_is_refused_and_one_that_nobody_uses_is_stopped_after_a_notice_with_its_files(tight):
+    bob, ada = tight.login("bob"), tight.login("ada")
+    tight.start(bob, "bob")
+    token = tight.token(bob, "bob")
+    tight.run("bob", token, "open('/home/lab/kept', 'w').write('kept')")
+    refused = tight.ask(ada)
+    assert refused.status_code == 503
+    assert "1 sandboxes run already" in refused.text
+    notice = tight.places.sandbox("bob") / "told" / "notice.json"
+    told = tight.until(lambda: notice.exists() and json.loads(notice.read_text()))
+    assert told["why"] == "nobody has used it"
+    tight.until(lambda: tight.keeper("bob") is None)
+    tight.start(ada, "ada")  # there is room again
+    tight.stop(ada, "ada")
+    tight.start(bob, "bob")
+    assert tight.run("bob", token, "print(open('/home/lab/kept').read())").strip() == "kept"
+
+
+def test_a_busy_kernel_is_seen_to_be_busy_and_an_idle_one_is_not(tight):
+    bob = tight.login("bob")
+    if tight.keeper("bob") is None:
+        tight.start(bob, "bob")
+    token = tight.token(bob, "bob")
+    socket = tight.places.sandbox("bob") / "lab.sock"
+    assert busy(socket, "/user/bob/", token) is False
+    with tight.working("bob", token, "import time; time.sleep(600)"):
+        assert tight.until(lambda: busy(socket, "/user/bob/", token))
+    assert busy(socket, "/user/bob/", "wrong") is False
+    assert busy(socket.with_name("none"), "/", token) is False
+
+
+def test_a_disk_that_is_nearly_full_is_told(tmp_path):
+    lab, _ = hub_lab(tmp_path / "lab")
+    settings = lab.root / "datalab.toml"
+    settings.write_text(settings.read_text().replace("[sandbox]", '[sandbox]\nfree = "1000TiB"'))
+    with pytest.raises(SandboxError, match=r"bytes are free on its disk, and no sandbox starts below .*make room"):
+        order(type(lab).open(lab.root))
+
+
+def test_a_missing_bubblewrap_is_told(tmp_path, monkeypatch):
+    lab, _ = hub_lab(tmp_path / "lab")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SandboxError, match="bubblewrap is not installed"):
+        order(lab)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="without root there is a bound for each process alone, and a warning")
+def test_missing_cgroups_are_told_and_leave_nothing_running(tmp_path, monkeypatch):
+    lab, _ = hub_lab(tmp_path / "lab")
+    made = Order(
+        profile=profile_for(lab, "/bin/sleep", "600"),
+        limits=Limits(memory=2**28, pids=64, cpus=1),
+        user="ada",
+        folder=places_of(lab).sandbox("ada"),
+        hub=tmp_path / "hub",
+        base="/",
+        token="t",  # noqa: S106  of nobody
+        log=tmp_path / "log",
+        grace=1,
+        lab=lab.root,
+        purpose=None,
+    )
+    made.folder.mkdir()
+    monkeypatch.setattr("sandbox.limits.MOUNT", tmp_path)
+    with contextlib.ExitStack() as stack, pytest.raises(SandboxError, match="no cgroup bounds its memory"):
+        started(made, stack)
+    assert list(made.folder.glob("*.sock")) == []
+
+
+def test_a_keeper_that_a_killed_hub_forgot_is_ended_by_the_next_start(tmp_path):
+    lab, _ = hub_lab(tmp_path / "lab")
+    first = launch.launched(order(lab))
+    began = time.monotonic()
+    second = launch.launched(order(lab))
+    try:
+        assert not first.lives
+        assert second.lives
+        assert time.monotonic() - began < 60
+    finally:
+        launch.ended(second, 10)
