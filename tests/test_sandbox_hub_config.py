@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fixtures_hub import hub_lab
+from fixtures_hub import hub_lab, serving
 from traitlets.utils.importstring import import_item
 
 from policies.errors import SandboxError
@@ -134,3 +134,31 @@ def test_a_missing_proxy_is_an_error_that_says_how_to_get_it(monkeypatch, tmp_pa
 
 def test_a_socket_is_written_as_the_hub_reads_one():
     assert address(Path("/a b/c.sock")) == "http+unix://%2Fa%20b%2Fc.sock"
+
+
+def test_with_a_domain_the_proxy_tells_hosts_apart(tmp_path):
+    lab, _ = hub_lab(tmp_path / "lab", '[hub]\ndomain = "lab.example"\n')
+    with serving(lab) as served:
+        browser = served.browser()
+
+        def get(host: str, path: str):
+            return browser.get(path, headers={"Host": host, "X-Forwarded-Proto": "https"})
+
+        assert 'href="/me/"' in get("lab.example", "/").text
+        assert get("lab.example", "/api/openapi.json").status_code == 200
+        login = get("lab.example", "/hub/login")
+        assert login.status_code == 200
+        cookies = login.headers.get_list("set-cookie")
+        assert cookies
+        assert all("Secure" in cookie and "SameSite=Lax" in cookie for cookie in cookies)
+        to_hub = get("lab.example", "/me/")
+        assert to_hub.headers["Location"].startswith("https://lab.example/hub/api/oauth2/authorize?")
+        (state,) = to_hub.headers.get_list("set-cookie")
+        assert state.startswith("__Host-datalab-portal-state=")
+        assert "Secure" in state
+        assert "Path=/;" in state
+        for host in ("ada.lab.example", "elsewhere.example"):  # no sandbox runs there, and no portal ever does
+            answer = get(host, "/user/ada/lab")
+            assert answer.status_code in {302, 303, 404}, answer.text
+            assert answer.headers.get("Location", "https://lab.example/").startswith(("https://lab.example/", "/hub/"))
+            assert 'href="/me/"' not in get(host, "/").text

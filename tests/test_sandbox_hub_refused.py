@@ -26,7 +26,7 @@ TOLD = launch.Told(env={}, base="/user/ada/", token="t", origin=None)  # noqa: S
 
 @pytest.fixture(scope="module")
 def tight(tmp_path_factory):
-    section = '[hub]\nask = "la cellule"\nsandboxes = 1\nidle = 25\nnotice = 20\ngrace = 2\n'
+    section = '[hub]\nask = "la cellule"\nsandboxes = 1\nidle = 20\nnotice = 18\ngrace = 2\n'
     lab, _ = hub_lab(tmp_path_factory.mktemp("tight") / "lab", section)
     with serving(lab) as served:
         yield served

@@ -52,7 +52,8 @@ def hub_config(
             "concurrent_spawn_limit": 10,
             "last_activity_interval": 30,
             "trusted_downstream_ips": ["127.0.0.1", "::1"],
-            **({"public_url": front.public} if front.public.startswith("https:") else {}),
+            **({"public_url": front.public} if front.secure else {}),
+            "tornado_settings": {"cookie_options": {"samesite": "Lax", **({"secure": True} if front.secure else {})}},
             "services": _services(tokens, front),
             "load_roles": roles(settings.roles),
             "proxy_class": "sandbox.hub.proxy.LabProxy",
@@ -82,7 +83,7 @@ def hub_config(
             "hub_connect_url": address(Path("/run/datalab/hub.sock")),
             "start_timeout": 120,
             "http_timeout": 120,
-            "poll_interval": 15,
+            "poll_interval": max(1, min(15, int((settings.idle or 150) / 10))),
         },
     }
 

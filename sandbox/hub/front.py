@@ -35,6 +35,11 @@ class Front:
         return cls(port, settings.domain, public, catalog.title)
 
     @property
+    def secure(self) -> bool:
+        """Whether browsers come by TLS alone."""
+        return self.public.startswith("https:")
+
+    @property
     def host(self) -> str:
         """The start of each absolute address; nothing where the browser's own serves for all."""
         return "" if self.domain is None else f"https://{self.domain}"

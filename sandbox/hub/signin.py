@@ -194,7 +194,7 @@ class _SignedIn:
         return answer
 
     def _keep(self, request: Request, answer: Response, name: str, value: str, seconds: int, path: str) -> None:
-        secure = self.front.public.startswith("https:") or request.url.scheme == "https"
+        secure = self.front.secure or request.url.scheme == "https"
         answer.set_cookie(name, value, max_age=seconds, path=path, httponly=True, samesite="lax", secure=secure)
 
     def _forget_state(self, answer: Response) -> Response:
