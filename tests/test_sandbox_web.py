@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import re
 import struct
 import zlib
@@ -11,17 +12,22 @@ import httpx
 import pytest
 from fixtures_airlock import GOOD, SMALL
 from fixtures_portal import Portal
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.exceptions import HTTPException
 
 from catalog.web.texts import TEXTS as PORTAL
+from sandbox.airlock.outbox import opened_outbox
 from sandbox.airlock.submission import MOVES
 from sandbox.hub import accounts
 from sandbox.hub.client import Known
-from sandbox.hub.config import Front
+from sandbox.hub.front import Front
 from sandbox.hub.signin import create_app
 from sandbox.hub.throttle import Throttle
 from sandbox.web.app import HERE as ROOT
 from sandbox.web.app import create_app as create_pages
 from sandbox.web.texts import TEXTS
+from sandbox.web.upload import parts
 from sandbox.web.view import OWN, STEWARDS
 
 PASSWORD = "correct horse battery"  # noqa: S105  of this test
@@ -48,7 +54,7 @@ class Site:
     """The portal with its airlock, and what a browser does there as somebody."""
 
     def __init__(self, lab, domain=None):
-        front = Front(0, domain)
+        front = Front(0, domain, "http://127.0.0.1/" if domain is None else f"https://{domain}/")
         self.cookie = "datalab-portal" if domain is None else "__Host-datalab-portal"
         self.running = Portal(lab, create_app(lab, Hub(), "secret", front))
         self.base = f"http://127.0.0.1:{self.running.port}"
@@ -356,6 +362,59 @@ def test_what_cannot_be_checked_is_told_to_a_steward(airlock, site, monkeypatch)
     answer = site.say("anne", 1, "approve")
     assert (answer.status_code, "no bubblewrap here" in told(answer)) == (503, True)
     assert airlock.releases() == {}
+
+
+def bring(site, user, content=b"PK\0\r\n--x\r\n", name="own.zip", **more):
+    fields = dict(re.findall(r'name="(csrf)" value="([0-9a-f]+)"', site.ask("ada", "").text))
+    data = {**fields, "why": "their own survey", **more.pop("data", {})}
+    return site.ask(user, "in", "POST", data=data, files={"file": (name, content)}, **more)
+
+
+def test_a_file_of_ones_own_comes_in_by_the_page_once_somebody_else_lets_it(airlock, site):
+    answer = bring(site, "ada")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/me/airlock/1")
+    assert "Bring a file in" in site.ask("ada", "", params={"lang": "en"}).text
+    assert site.say("ada", 1, "approve").status_code == 403
+    assert "their own survey" in site.page("anne", 1)
+    assert site.ask("anne", "1/file").content == b"PK\0\r\n--x\r\n"
+    assert site.say("anne", 1, "approve", why="agreement 12").status_code == 303
+    with opened_outbox(airlock.lab.var / "homes" / "ada", name="inbox") as inbox:
+        assert os.listdir(inbox) == ["own.zip"]  # noqa: PTH208  a descriptor
+    assert airlock.releases() == {}
+    assert [(one.what, one.who) for one in airlock.events()] == [
+        ("request", "user:ada"),
+        ("open", "user:anne"),
+        ("accept", "user:anne"),
+    ]
+
+
+def test_what_is_brought_is_bounded_and_of_this_login(airlock, site):
+    airlock.lab.settings["airlock"] = {"size": 1024, "waiting": 1}
+    assert bring(site, "ada", b"x" * 2000).status_code == 413
+    assert bring(site, "ada", b"x" * 200_000).status_code == 413
+    assert bring(site, "bob").status_code == 403  # with ada's token
+    assert bring(site, "ada", headers={"Origin": "https://evil.example"}).status_code == 403
+    assert bring(site, None).status_code == 401
+    for name in ("../x", "..", "a\x00b", "-x", "x" * 300):
+        assert bring(site, "ada", name=name).status_code == 400, name
+    assert bring(site, "ada", data={"why": ""}).status_code == 400
+    assert airlock.store.all() == ()
+    assert bring(site, "ada").status_code == 303  # the control
+    full = bring(site, "ada", name="two.zip")
+    assert (full.status_code, "[airlock] waiting" in told(full)) == (400, True)
+
+
+@given(st.binary(max_size=200), st.text(max_size=20))
+def test_every_byte_that_a_browser_sends_comes_through(content, why):
+    request = httpx.Request("POST", "http://x", data={"csrf": "c", "why": why}, files={"file": ("a.bin", content)})
+    boundary = request.headers["content-type"].partition("boundary=")[2].encode()
+    assert parts(request.read(), boundary) == ({"csrf": ["c"], "why": [why]}, "a.bin", content)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_are_taken_for_a_form_that_are_none(content):
+    with pytest.raises(HTTPException):
+        parts(content, b"xyz")
 
 
 def test_without_a_domain_a_decision_takes_the_password(airlock, people):

@@ -46,6 +46,8 @@ def admit(lab: Lab, path: Path, user: str, *, by: Speaker, why: str) -> Submissi
         raise UsageError(f"--why: expected one line of 1 to {LONGEST - 50} characters")
     check_room(lab, lab.section("sandbox", SandboxSettings).free)
     store = Submissions.of(lab)
+    if sum(one.user == user for one in store.waiting()) >= settings.waiting:
+        raise UsageError(f"{user}: so many files wait already as [airlock] waiting allows ({settings.waiting})")
     try:
         check_name(path.name)
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)

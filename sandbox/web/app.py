@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,14 +23,17 @@ from catalog.web.frame import language, links, words
 from catalog.web.headers import SECURITY, SecurityHeaders
 from catalog.web.visitor import Visitor
 from policies.errors import DatalabError, DeniedError, UsageError
+from sandbox.airlock.admit import admit
 from sandbox.airlock.collect import collect
 from sandbox.airlock.review import StaleError, approve, speak
+from sandbox.airlock.settings import AirlockSettings
 from sandbox.airlock.speaker import Speaker
 from sandbox.airlock.store import Submissions
 from sandbox.airlock.submission import CLOSED
 from sandbox.web import texts
 from sandbox.web.posted import form
 from sandbox.web.served import served
+from sandbox.web.upload import upload
 from sandbox.web.view import OWN, STEWARDS, for_requester, for_steward
 
 if TYPE_CHECKING:
@@ -62,6 +66,7 @@ def create_app(lab: Lab, identity: Identity, *, stewards: frozenset[str], proof:
         routes=[
             Route(f"{AT}/", pages.index),
             Route(f"{AT}/collect", pages.collect, methods=["POST"]),
+            Route(f"{AT}/in", pages.bring, methods=["POST"]),
             Route(f"{AT}/{{number:int}}", pages.one),
             Route(f"{AT}/{{number:int}}", pages.say, methods=["POST"]),
             Route(f"{AT}/{{number:int}}/file", pages.file),
@@ -114,6 +119,16 @@ class _Pages:
             raise HTTPException(404)
         await run_sync(collect, self.lab, LOG.warning, limiter=self.checking)
         return RedirectResponse(links(request, language(request))["link"](f"{AT[1:]}/"), 303)
+
+    async def bring(self, request: Request) -> Response:
+        """Ask that a file of the user's own is let into their sandboxes; somebody else decides."""
+        user = await self._user(request)
+        most = int(self.lab.section("airlock", AirlockSettings).size)
+        posted, name, content = await upload(request, user, most)
+        origin = "" if request.client is None else request.client.host
+        by = Speaker(f"user:{user.name}", user.name, origin)
+        made = await run_sync(self._admit, name, content, by, posted.one("why"))
+        return RedirectResponse(links(request, language(request))["link"](f"{AT[1:]}/{made.number}"), 303)
 
     async def one(self, request: Request) -> Response:
         """Answer with one submission; 404 where it is neither the user's nor are they a steward, as if it were not."""
@@ -203,6 +218,19 @@ class _Pages:
             despite = posted.many("despite")
             return approve(self.lab, number, by=by, why=why, despite=despite, warn=LOG.warning)
         return speak(self.lab, number, word, by=by, why=why, warn=LOG.warning)
+
+    def _admit(self, name: str, content: bytes, by: Speaker, why: str) -> Submission:
+        if "/" in name or not name.strip("."):
+            raise UsageError("expected the name of a file")
+        scratch = self.lab.var / "scratch"
+        scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=scratch) as folder:
+            path = Path(folder) / name[-255:]
+            try:
+                path.write_bytes(content)
+            except (OSError, ValueError):
+                raise UsageError("the file's name cannot be one here") from None
+            return admit(self.lab, path, by.account, by=by, why=why)
 
     def _error(self, request: Request, status: int, why: str | None) -> Response:
         known = status if f"airlock_{status}" in texts.TEXTS["fr"] else 400

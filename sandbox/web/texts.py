@@ -23,6 +23,13 @@ _BOTH: dict[str, tuple[str, str]] = {
     "waiting": ("En attente d’une décision", "Waiting for a decision"),
     "waiting_none": ("Rien n’attend.", "Nothing waits."),
     "closed": ("Décidées récemment", "Decided lately"),
+    "bring": ("Faire entrer un fichier", "Bring a file in"),
+    "bring_hint": (
+        "Un fichier à vous, pour vos bacs à sable : quelqu’un d’autre l’accepte, et il arrive dans inbox.",
+        "A file of yours, for your sandboxes: somebody else lets it in, and it arrives in inbox.",
+    ),
+    "bring_file": ("Le fichier", "The file"),
+    "bring_do": ("Demander", "Ask for it"),
     "collect": ("Relever les boîtes d’envoi", "Take what lies in the outboxes"),
     "number": ("N°", "No"),
     "file": ("Fichier", "File"),
