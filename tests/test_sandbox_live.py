@@ -253,6 +253,19 @@ def test_what_cannot_be_read_grants_nothing(box, broken):
 
 
 @as_root
+def test_a_policy_that_is_just_being_saved_takes_nothing_away(box, monkeypatch):
+    box.watch.look()
+    path = box.lab.root / "policies" / "irve.yaml"
+    whole = path.read_text()
+    path.write_text("")
+    monkeypatch.setattr(watch_module.time, "sleep", lambda _: path.write_text(whole))
+    assert box.watch.look()
+    assert box.tables() == ["irve/open"]
+    assert [what for what, *_ in box.events()] == ["open"]
+    assert box.warned == []
+
+
+@as_root
 def test_without_an_audit_log_nothing_appears_and_what_was_revoked_goes_all_the_same(lab, monkeypatch):
     grant(lab)
     with running(lab) as jailed:

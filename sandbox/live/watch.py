@@ -20,6 +20,7 @@ import contextlib
 import datetime as dt
 import os
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from policies.decide import decide
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
     from catalog.lab import Granted, Lab
     from sandbox.process import Jailed
+
+
+_SAVED_WITHIN = 0.1
 
 
 class Watch:
@@ -89,26 +93,43 @@ class Watch:
         return given and after is not None
 
     def _granted(self) -> tuple[Granted, ...] | None:
-        """What is granted now; None where the audit log cannot be written, so that nothing may appear."""
-        try:
-            return self._lab.granted(
-                self._principals(), purpose=self._purpose, left_out=lambda error: self._warn_once(str(error))
-            )
-        except LakeError as error:
-            self._warn_once(f"{error}; nothing new is shown to {self._user} until the audit log can be written")
-            return None
+        """What is granted now; None where the audit log cannot be written, so that nothing may appear.
 
-    def _principals(self) -> frozenset[str]:
-        """Whom the user stands for; nobody, if they are no longer known or the lab's files are wrong."""
+        A file of the lab's that cannot be read may be one that is just being saved: it is read again a moment later.
+        """
+        for again in (False, True):
+            errors: list[DatalabError] = []
+            principals = self._principals(errors)
+            try:
+                found = self._lab.granted(principals, purpose=self._purpose, left_out=errors.append)
+            except LakeError as error:
+                self._warn_once(f"{error}; nothing new is shown to {self._user} until the audit log can be written")
+                return None
+            if again or not errors or (principals and not any(map(self._unreadable, self._lab.slugs))):
+                break
+            time.sleep(_SAVED_WITHIN)
+        for one in errors:
+            self._warn_once(str(one))
+        return found
+
+    def _unreadable(self, slug: str) -> bool:
+        try:
+            self._lab.policy(slug)
+        except DatalabError:
+            return True
+        return False
+
+    def _principals(self, errors: list[DatalabError]) -> frozenset[str]:
+        """Whom the user stands for; nobody, and one error more, if they are not known or the lab's files are wrong."""
         try:
             return self._lab.people.of_user(self._user)
         except DatalabError as error:
-            self._warn_once(f"{error}; so nothing is granted to {self._user}")
+            errors.append(error)
             return frozenset()
 
     def _no_longer(self) -> tuple[Shown, ...]:
         """What is shown and no longer granted, by the policies alone."""
-        principals, today = self._principals(), dt.datetime.now(dt.UTC).date()
+        principals, today = self._principals([]), dt.datetime.now(dt.UTC).date()
         return tuple(one for one in (self._shown or {}).values() if not self._holds(one, principals, today))
 
     def _holds(self, one: Shown, principals: frozenset[str], today: dt.date) -> bool:
