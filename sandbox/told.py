@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from sandbox.data import Data
 
 
-def opened(
-    user: str, purpose: str | None, granted: Sequence[Granted], data: Data, origin: str | None = None
-) -> Event:
+def opened(user: str, purpose: str | None, granted: Sequence[Granted], data: Data, origin: str | None = None) -> Event:
     """Every table that is handed in, in the version that is the newest there; `origin` None: who is at the terminal."""
     editions = tuple(
         Opened(dataset=one.dataset, edition=one.edition, resource=resource, version=served.version)
