@@ -6,6 +6,7 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 need=()
 command -v bwrap >/dev/null || need+=(bubblewrap)
+PATH="$PATH:/usr/sbin:/sbin" command -v mkfs.ext4 >/dev/null || need+=(e2fsprogs)  # homes of a certain size
 compgen -G '/usr/lib/*/libseccomp.so.2' >/dev/null || need+=(libseccomp2)
 python3 -c 'import ensurepip' 2>/dev/null || need+=(python3-venv)
 if [ "${DATALAB_R:-0}" = 1 ]; then  # the kernel for R; sandboxes see it as soon as it is there
