@@ -37,9 +37,6 @@ def lab(tmp_path_factory):
     return hub_lab(tmp_path_factory.mktemp("parts") / "lab")[0]
 
 
-# Accounts
-
-
 @pytest.mark.parametrize("name", ["Ada", "\u0430da", "a" * 64, "a b", "../a", "", "1a", "ada\n", "everyone:x"])
 def test_an_account_cannot_have_a_name_that_no_principal_can_have(lab, name):
     with pytest.raises(UsageError, match="is no name of a user or a group"):
@@ -105,9 +102,6 @@ def test_the_commands_make_list_and_remove_accounts(folder, datalab):
     assert made.out.strip() not in shown
 
 
-# Waiting
-
-
 def test_who_fails_waits_ever_longer_up_to_a_bound_and_what_is_kept_is_bounded():
     now = [0.0]
     throttle = Throttle(lambda: now[0])
@@ -129,9 +123,6 @@ def test_who_fails_waits_ever_longer_up_to_a_bound_and_what_is_kept_is_bounded()
     for number in range(20_000):
         throttle.failed(f"name:{number}")
     assert len(throttle._failed) <= 10_000  # noqa: SLF001  a bound that nothing else shows
-
-
-# The relay
 
 
 def test_the_relay_passes_on_what_a_jupyterlab_asks_written_anew():
@@ -209,9 +200,6 @@ def test_a_hub_that_does_not_answer_is_told_and_the_next_request_is_served(tmp_p
             thread.join(20)
 
 
-# Whose process
-
-
 def test_a_process_is_known_by_its_start_so_that_no_other_is_taken_for_it():
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         known = held(process.pid)
@@ -224,9 +212,6 @@ def test_a_process_is_known_by_its_start_so_that_no_other_is_taken_for_it():
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert not known.lives  # dead, and not yet waited for
     known.signal(signal.SIGKILL)
-
-
-# Logs and orders
 
 
 def test_a_log_stays_small_and_keeps_the_newest(tmp_path):
@@ -257,9 +242,6 @@ def test_an_order_is_read_as_it_was_written(lab, tmp_path):
         purpose=None,
     )
     assert read(written(order)) == order
-
-
-# Choices
 
 
 def test_on_offer_are_the_users_groups_the_purposes_of_grants_that_hold_and_the_labs_sizes(lab):
