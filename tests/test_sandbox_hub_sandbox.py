@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from dataclasses import dataclass
 
 import httpx
@@ -144,6 +146,20 @@ def test_the_files_of_another_are_not_there(two):
     for path in ("..%2F..%2Fbob%2F", "%2Fdata%2Fsecret", "../../bob"):
         got = httpx.get(f"{two.served.url}/user/ada/api/contents/{path}", headers=said, timeout=SECONDS)
         assert got.status_code in {400, 403, 404}, path
+
+
+def test_what_is_revoked_is_gone_from_a_sandbox_that_runs_and_what_is_granted_is_there(two):
+    policy = two.served.lab.root / "policies" / "secret.yaml"
+    before = policy.read_text()
+    there = "import os; print(os.path.exists('/data/secret/raw'))"
+    assert [two.run(name, there).strip() for name in ("ada", "bob")] == ["False", "True"]
+    os.kill(two.served.child("sandbox.hub.grants"), signal.SIGKILL)  # another takes its place
+    try:
+        policy.write_text(before.replace("user:bob", "user:ada"))
+        two.served.until(lambda: [two.run(name, there).strip() for name in ("ada", "bob")] == ["True", "False"])
+    finally:
+        policy.write_text(before)
+    two.served.until(lambda: [two.run(name, there).strip() for name in ("ada", "bob")] == ["False", "True"])
 
 
 def test_the_download_buttons_are_off(two):

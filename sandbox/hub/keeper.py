@@ -17,14 +17,15 @@ import signal
 import socket
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from policies.errors import DatalabError, SandboxError
+from policies.replace import replace_file
 from sandbox.hub import busy
 from sandbox.hub.held import held
-from sandbox.hub.order import Order, read
+from sandbox.hub.order import JAIL, Order, read
 from sandbox.hub.relay import Relay
 from sandbox.jail import Mount
 from sandbox.limits import NoCgroup
@@ -57,6 +58,7 @@ def main() -> int:
         except (DatalabError, OSError) as error:
             _tell({"error": str(error)})
             return 1
+        _note(order, jailed)
         me = held(os.getpid())
         _tell({"pid": me.pid, "started": me.started})
         _stand_alone()
@@ -111,6 +113,13 @@ def _listening(path: Path, mode: int) -> Iterator[socket.socket]:
             yield made
         finally:
             path.unlink(missing_ok=True)
+
+
+def _note(order: Order, jailed: Jailed) -> None:
+    """Say which process the jail is, for whoever follows its grants."""
+    whose = {"user": order.user, "purpose": order.purpose, "origin": order.origin}
+    with contextlib.suppress(ProcessLookupError):  # it has ended already
+        replace_file(order.folder / JAIL, json.dumps({**asdict(held(jailed.pid)), **whose}).encode(), 0o600)
 
 
 def _tell(said: dict[str, object]) -> None:

@@ -121,6 +121,7 @@ def order(
         grace=front.grace,
         lab=lab.root,
         purpose=choice.purpose,
+        origin=told.origin,
     )
 
 

@@ -14,6 +14,9 @@ from typing import Any
 from sandbox.jail import Mount, Profile
 from sandbox.limits import Limits
 
+JAIL = "jail.json"
+"""In the order's folder: which process the jail is, whose and what for, for whoever follows its grants (grants.py)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
@@ -34,6 +37,8 @@ class Order:
     grace: float
     lab: Path
     purpose: str | None
+    origin: str | None = None
+    """Whence it was asked for."""
     packages: bool = False
     """Whether pip in the jail reaches what the lab allows, at `told/pip.sock`."""
 

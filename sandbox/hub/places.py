@@ -61,9 +61,14 @@ class Places:
         """The children's logs, and the last words of each sandbox."""
         return self.kept / "logs"
 
+    @property
+    def sandboxes(self) -> Path:
+        """The folders of all sandboxes."""
+        return self.run / "s"
+
     def sandbox(self, user: str) -> Path:
         """The folder of one user's sandbox."""
-        return self.run / "s" / hashlib.sha256(user.encode()).hexdigest()[:12]
+        return self.sandboxes / hashlib.sha256(user.encode()).hexdigest()[:12]
 
 
 def places_of(lab: Lab) -> Places:
@@ -72,7 +77,7 @@ def places_of(lab: Lab) -> Places:
     near = kept / "run"
     run = near if len(os.fsencode(near)) + _BELOW <= _LONGEST else _far(lab.root)
     places = Places(_private(run), kept)
-    for folder in (places.logs, places.run / "s"):
+    for folder in (places.logs, places.sandboxes):
         _private(folder)
     return places
 
