@@ -1,7 +1,8 @@
 """SQL over HTTP: the gateway beside in-process DuckDB, Datasette, roapi and CKAN's datastore_search_sql, on one table.
 
 Writes the section of docs/benchmarks.md that stands between its two marks. A bound that compares is on figures of this
-one run: in-process first and last, its better figure counts. Needs what `make ckan-setup` and `.venv-bench` install.
+one run: rows and sums are asked of the gateway and of DuckDB in this process by turns (turns.py); of two rates of
+in-process, first and last, the better counts. Needs what `make ckan-setup` and `.venv-bench` install.
 """
 
 from __future__ import annotations
@@ -23,18 +24,19 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import httpx
-import pyarrow as pa
 
 if sys.path[0] == str(Path(__file__).parent):
     sys.path[0] = str(Path(__file__).parents[1])
 
 from bench import decisions, doors, editions
 from bench.measure import REPOSITORY
+from bench.turns import by_turns, million, sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from bench.doors import Door
+    from bench.turns import Turns
 
 REPORT = REPOSITORY / "docs" / "benchmarks.md"
 _MARKED = re.compile(r"(<!-- query -->\n).*?(\n<!-- /query -->)", re.DOTALL)
@@ -72,6 +74,7 @@ def main() -> None:
         found = [_inside(parquet, asked.rows)]
         with doors.gateway(lab) as door:
             found.append(_outside(door, asked.rows))
+            turns = by_turns(door, parquet)
         with doors.roapi(parquet) as door:
             found.append(_outside(door, asked.rows))
         with doors.datasette(folder, parquet) as door:
@@ -79,7 +82,7 @@ def main() -> None:
         with doors.datastore(folder, parquet, asked.ckan) as door:
             found.append(_outside(door, asked.ckan))
         found.append(_inside(parquet, asked.rows))
-    text = section(found, policies, asked.rows, load)
+    text = section(found, turns, policies, asked.rows, load)
     asked.report.write_text(_MARKED.sub(lambda marks: marks[1] + text + marks[2], page), encoding="utf-8")
     print(text)
 
@@ -103,11 +106,6 @@ def _lookup(table: str, number: int, rows: int) -> str:
     return f"SELECT * FROM {table} WHERE id = {number * 7919 % rows}"
 
 
-def _sums(table: str) -> str:
-    sums = "SELECT commune, count(*) AS n, sum(montant) AS total"
-    return f"{sums} FROM {table} GROUP BY commune ORDER BY total DESC LIMIT 20"
-
-
 def _inside(parquet: Path, rows: int) -> Times:
     """DuckDB in this process, on the file."""
     print("in-process", file=sys.stderr)
@@ -115,7 +113,7 @@ def _inside(parquet: Path, rows: int) -> Times:
     con.execute(f"CREATE VIEW lignes AS FROM read_parquet('{parquet}')")
     lookups = _timed(_LOOKUPS, lambda n: con.sql(_lookup("lignes", n, rows)).fetchall())
     stream = _timed(_ROUNDS, lambda _: con.sql("FROM lignes LIMIT 1000000").to_arrow_table())
-    total = _timed(_ROUNDS, lambda _: con.sql(_sums("lignes")).fetchall())
+    total = _timed(_ROUNDS, lambda _: con.sql(sums("lignes")).fetchall())
     return Times(
         name="DuckDB, in-process",
         trip=0.0,
@@ -135,7 +133,7 @@ def _side_by_side(con: duckdb.DuckDBPyConnection) -> float:
     def ask() -> None:
         own = con.cursor()
         for _ in range(each):
-            own.execute(_sums("lignes")).fetchall()
+            own.execute(sums("lignes")).fetchall()
 
     workers = [threading.Thread(target=ask) for _ in range(threads)]
     start = time.perf_counter()
@@ -161,11 +159,11 @@ def _outside(door: Door, rows: int) -> Times:
             ask(_lookup(door.table, number, rows))
         trip = _timed(50, lambda _: ask("SELECT 1 AS a"))
         lookups = _timed(_LOOKUPS, lambda n: ask(_lookup(door.table, n, rows)))
-        total = _timed(_ROUNDS, lambda _: ask(_sums(door.table)))
+        total = _timed(_ROUNDS, lambda _: ask(sums(door.table)))
         stream = None
         if door.arrow is not None:
             sql = f"SELECT * FROM {door.table} LIMIT 1000000"
-            stream = median(_timed(_ROUNDS, lambda _: _read(ask(sql, arrow=True))))
+            stream = median(_timed(_ROUNDS, lambda _: million(ask(sql, arrow=True))))
     # A server that a single sum takes seconds is not asked for two hundred
     rate, failed = asyncio.run(_crowd(door)) if median(total) < 1 else (None, 0)
     return Times(
@@ -180,13 +178,6 @@ def _outside(door: Door, rows: int) -> Times:
     )
 
 
-def _read(content: bytes) -> pa.Table:
-    table = pa.ipc.open_stream(content).read_all()
-    if table.num_rows != 1_000_000:  # noqa: PLR2004  what was asked for
-        sys.exit(f"{table.num_rows} rows came instead of a million")
-    return table
-
-
 async def _crowd(door: Door) -> tuple[float, int]:
     """So many clients at once, each asking for the sums again and again: answers a second, and how many failed."""
     failed = 0
@@ -194,7 +185,7 @@ async def _crowd(door: Door) -> tuple[float, int]:
     async def client(session: httpx.AsyncClient) -> None:
         nonlocal failed
         for _ in range(_EACH):
-            answer = await door.request(session, _sums(door.table))
+            answer = await door.request(session, sums(door.table))
             failed += answer.is_error
 
     limits = httpx.Limits(max_connections=_CLIENTS)
@@ -214,7 +205,7 @@ def _timed(rounds: int, ask: Callable[[int], object]) -> list[float]:
     return found
 
 
-def section(found: list[Times], policies: PolicyTimes, rows: int, load: float) -> str:
+def section(found: list[Times], turns: Turns, policies: PolicyTimes, rows: int, load: float) -> str:
     """The section for docs/benchmarks.md."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     machine = f"{os.cpu_count()} cores, {memory:.0f} GB, Python {platform.python_version()}, duckdb {version('duckdb')}"
@@ -243,15 +234,23 @@ def section(found: list[Times], policies: PolicyTimes, rows: int, load: float) -
         f"| 1M rows, {times} a person: a plain copy; an edition with k and pseudonyms | {plain:.2f} s; {whole:.2f} s |"
         for times, (plain, whole) in policies.editions.items()
     ]
+    lines += [
+        "",
+        "| by turns | in-process | gateway |",
+        "|---|---|---|",
+        f"| 1M rows as Arrow | {turns.stream[0] * 1000:.0f} | {turns.stream[1] * 1000:.0f} |",
+        f"| sums of all rows by commune | {turns.total[0] * 1000:.0f} | {turns.total[1] * 1000:.0f} |",
+    ]
     lines += ["", "| promise | measured | |", "|---|---|---|"]
     lines += [
-        f"| {what} | {told} | {'held' if held else '**not held**'} |" for what, told, held in promises(found, policies)
+        f"| {what} | {told} | {'held' if held else '**not held**'} |"
+        for what, told, held in promises(found, turns, policies)
     ]
     return "\n".join(lines)
 
 
-def promises(found: list[Times], policies: PolicyTimes) -> Iterator[tuple[str, str, bool]]:
-    """Each promise, what was measured of it, and whether it held; in-process is the better of its two turns."""
+def promises(found: list[Times], turns: Turns, policies: PolicyTimes) -> Iterator[tuple[str, str, bool]]:
+    """Each promise, what was measured of it, and whether it held."""
     inside = [found[0], found[-1]]
     gateway = found[1]
     yield (
@@ -259,9 +258,9 @@ def promises(found: list[Times], policies: PolicyTimes) -> Iterator[tuple[str, s
         f"{gateway.lookup * 1000:.1f} ms",
         gateway.lookup * 1000 < _LOOKUP_MS,
     )
-    stream = (gateway.stream or 0.0) / min(one.stream or 1.0 for one in inside)
+    stream = turns.stream[1] / turns.stream[0]
     yield f"1M rows as Arrow at most {_STREAM:g} x in-process", f"{stream:.2f} x", stream <= _STREAM
-    total = (gateway.total - gateway.trip) / min(one.total for one in inside)
+    total = (turns.total[1] - gateway.trip) / turns.total[0]
     yield f"the sums at most {_SUM:g} x in-process and the round trip", f"{total:.2f} x", total <= _SUM
     rate = (gateway.rate or 0.0) / max(one.rate or 1.0 for one in inside)
     what = f"{_CLIENTS} clients without an error, at {_SHARE:.0%} of the machine's rate or more"
