@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from urllib.parse import urljoin
 
@@ -59,11 +60,18 @@ def test_a_revoked_token_is_refused(served, ada):
     assert served.until(lambda: sql(served, token).status_code == 401)
 
 
-@pytest.mark.parametrize("token", ["x", "0" * 32, "a" * 100_000, "\u00e9", "../users/ada", "dlab_00000000_" + "x" * 43])
+@pytest.mark.parametrize("token", ["x", "0" * 32, "a" * 10_000, "\u00e9", "../users/ada", "dlab_00000000_" + "x" * 43])
 def test_what_is_no_token_is_refused(served, token):
     said = {"Authorization": b"Bearer " + token.encode()}
     answer = httpx.post(f"{served.url}/api/sql", json=ASKED, headers=said, timeout=SECONDS)
     assert answer.status_code in {400, 401, 431}
+
+
+def test_a_header_of_any_length_stops_nobody_else(served):
+    said = {"Authorization": "Bearer " + "a" * 100_000}
+    with contextlib.suppress(httpx.TransportError):  # the proxy hangs up on whoever still writes
+        assert httpx.post(f"{served.url}/api/sql", json=ASKED, headers=said, timeout=SECONDS).status_code == 431
+    assert served.until(lambda: sql(served, "x").status_code == 401)
 
 
 def test_a_service_of_the_hub_is_nobody(served):

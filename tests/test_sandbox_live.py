@@ -13,6 +13,7 @@ from fixtures_sandbox import commit, profile_for, without_root
 
 from policies.audit.reading import told
 from policies.errors import LakeError
+from policies.replace import replace_file
 from sandbox.jail import Profile
 from sandbox.limits import Limits
 from sandbox.live import watch as watch_module
@@ -76,12 +77,12 @@ def box(lab):
 
 def grant(lab, line=TO_ADA, slug="secret"):
     path = lab.root / "policies" / f"{slug}.yaml"
-    path.write_text(path.read_text() + line)
+    replace_file(path, (path.read_text() + line).encode(), 0o644)  # in one step: half a policy is told, too
 
 
 def revoke(lab, line=TO_ADA, slug="secret"):
     path = lab.root / "policies" / f"{slug}.yaml"
-    path.write_text(path.read_text().replace(line, ""))
+    replace_file(path, path.read_text().replace(line, "").encode(), 0o644)
 
 
 @as_root
