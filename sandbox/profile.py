@@ -23,7 +23,8 @@ from sandbox.start import Room, shown, start_page
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from catalog.lab import Lab
+    from catalog.lab import Granted, Lab
+    from sandbox.data import Data
     from sandbox.settings import SandboxSettings
 
 HERE = Path(__file__).parent
@@ -45,29 +46,22 @@ def profile_of(
 
     `packages` says that pip will reach an index from it.
 
-    What it sees is fixed here: a later snapshot, or a grant that ends, is met by the next profile. Raises UsageError
+    The snapshots that it sees are fixed here; whole editions come and go with their grants (live/). Raises UsageError
     for an unknown user, DeniedError if nothing is granted to them for that purpose today, SandboxError if the users'
     Python is missing or the disk is nearly full, LakeError if the audit log cannot be written.
     """
-    principals = lab.people.of_user(user)
     today = dt.datetime.now(dt.UTC).date()
-
-    def left_out(error: Exception) -> None:
-        warn(str(error))
-
-    granted = lab.granted(principals, purpose=purpose, on=today, left_out=left_out)
-    data = data_of(lab, granted, private=os.geteuid() == 0, left_out=left_out)
-    if not data.files:
-        why = _nothing_granted(lab, user, principals, purpose, today)
-        lab.audit.write(told.denied(user, purpose, why, origin))
-        raise DeniedError(why)
+    granted, data = granted_data(
+        lab, user, purpose=purpose, on=today, private=os.geteuid() == 0, origin=origin, warn=warn
+    )
     python = python_mounts(lab, settings)
     check_room(lab, settings.free)
     home, uid = home_of(lab, user, settings, warn)
     crowded = full(home)
     if crowded is not None:
         warn(crowded)
-    page = start_page(user, purpose, shown(lab, granted, principals, purpose, today), _room(home), packages=packages)
+    editions = shown(lab, granted, lab.people.of_user(user), purpose, today)
+    page = start_page(user, purpose, editions, _room(home), packages=packages)
     lab.audit.write(told.opened(user, purpose, granted, data, origin))
     return Profile(
         uid=uid,
@@ -87,6 +81,34 @@ def profile_of(
         file_size=settings.file_size,
         command=command,
     )
+
+
+def granted_data(
+    lab: Lab,
+    user: str,
+    *,
+    purpose: str | None,
+    on: dt.date,
+    private: bool,
+    origin: str | None,
+    warn: Callable[[str], None],
+) -> tuple[tuple[Granted, ...], Data]:
+    """What `user` is granted, and how a sandbox is handed it, wherever it runs; `private` is as for `data_of`.
+
+    Nothing is told to the audit log but a denial: whoever opens it does. Raises as `profile_of`.
+    """
+    principals = lab.people.of_user(user)
+
+    def left_out(error: Exception) -> None:
+        warn(str(error))
+
+    granted = lab.granted(principals, purpose=purpose, on=on, left_out=left_out)
+    data = data_of(lab, granted, private=private, left_out=left_out)
+    if not data.files:
+        why = _nothing_granted(lab, user, principals, purpose, on)
+        lab.audit.write(told.denied(user, purpose, why, origin))
+        raise DeniedError(why)
+    return granted, data
 
 
 def _room(home: Path) -> Room | None:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import json
 import types
+from pathlib import Path
 
 import pytest
 import yaml
 from fixtures_hub import hub_lab
 from traitlets.config import Config
 
-from sandbox.hub import cluster
+from policies.audit.log import AuditLog
+from policies.audit.reading import told
+from policies.errors import LakeError
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     return hub_lab(tmp_path_factory.mktemp("cluster") / "lab")[0]
-
-
-def granted(lab, user, purpose=None):
-    return lab.granted(lab.people.of_user(user), purpose=purpose)
 
 
 def loaded(lab, datalab, target: str) -> tuple[Config, dict]:
@@ -34,8 +34,14 @@ def loaded(lab, datalab, target: str) -> tuple[Config, dict]:
     return names["c"], names
 
 
+def failing(*_):
+    raise LakeError("the audit log cannot be written")
+
+
 def spawner(user: str, **chosen: str) -> types.SimpleNamespace:
-    return types.SimpleNamespace(user=types.SimpleNamespace(name=user), user_options=chosen, pvc_name=f"claim-{user}")
+    return types.SimpleNamespace(
+        user=types.SimpleNamespace(name=user), user_options=chosen, pvc_name=f"claim-{user}", handler=None
+    )
 
 
 def test_a_pod_mounts_each_granted_file_read_only_and_nothing_else_of_the_lake(lab, datalab):
@@ -44,17 +50,20 @@ def test_a_pod_mounts_each_granted_file_read_only_and_nothing_else_of_the_lake(l
     pod = spawner("ada")
     asyncio.run(names["grants"](pod))
     lake = [one for one in pod.volume_mounts if one["name"] == "lake"]
-    assert {one["mountPath"].split("/")[2] for one in lake} == {"irve"}
+    files = {one["mountPath"] for one in lake}
+    assert {path.split("/")[2] for path in files} == {"irve", "datasets.json"}
     assert all(one["readOnly"] for one in lake)
+    (seen,) = (lab.root / one["subPath"] for one in lake if one["mountPath"] == "/data/irve/open/current.json")
+    assert set(json.loads(seen.read_text())["resources"]["bornes"]) == {
+        *["version", "files", "rows", "committed", "columns"]
+    }
     for one in lake:
         assert (lab.root / one["subPath"]).is_file()
         assert "/raw/" not in one["mountPath"]
     with_purpose = spawner("ada", purpose="mobility")
     asyncio.run(names["grants"](with_purpose))
-    assert {one["mountPath"].split("/")[3] for one in with_purpose.volume_mounts if one["name"] == "lake"} == {
-        "open",
-        "raw",
-    }
+    shown = {one["mountPath"] for one in with_purpose.volume_mounts if one["mountPath"].startswith("/data/irve/")}
+    assert {path.split("/")[3] for path in shown} == {"open", "raw"}
     assert [one["mountPath"] for one in pod.volume_mounts if one["name"] == "home"] == ["/home/lab"]
     assert (pod.mem_limit, pod.cpu_limit) == (2**30, 2.0)
 
@@ -72,14 +81,29 @@ def test_a_job_of_slurm_binds_the_same_files(lab, datalab):
     job = spawner("bob")
     asyncio.run(names["grants"](job))
     bound = dict(word.removeprefix("--bind=").removesuffix(":ro").split(":")[::-1] for word in job.req_options.split())
-    expected = cluster.files_of(lab, granted(lab, "bob"))
-    assert bound == {inside: str(lab.root / path) for inside, path in expected.items()}
-    assert {inside.split("/")[2] for inside in bound} == {"irve", "secret"}
+    assert {inside.split("/")[2] for inside in bound} == {"irve", "secret", "datasets.json"}
+    assert all(Path(source).is_file() and Path(source).is_relative_to(lab.root) for source in bound.values())
+    assert Path(bound["/data/secret/raw/current.json"]).parts[-4:-1] == ("data", "secret", "raw")
     script = told.SlurmSpawner.batch_script.format(
         username="bob", memory=job.req_memory, nprocs=job.req_nprocs, runtime="1", keepvars="X", options="", cmd="x"
     )
     assert "#SBATCH --mem=1024M" in script
     assert "--network none" in script
+
+
+@pytest.mark.parametrize("target", ["kubernetes", "slurm"])
+def test_a_start_is_a_line_of_the_audit_log_before_anything_is_mounted(lab, datalab, target, monkeypatch):
+    _, names = loaded(lab, datalab, target)
+    asyncio.run(names["grants"](spawner("bob")))
+    last = [one.event for one in told(lab.audit.folder)][-1]
+    assert (last.what, last.door, last.who) == ("open", "sandbox", "user:bob")
+    assert {(one.dataset, one.edition) for one in last.editions} == {("irve", "open"), ("secret", "raw")}
+    monkeypatch.setattr(AuditLog, "write", failing)
+    shut = spawner("bob")
+    with pytest.raises(LakeError):
+        asyncio.run(names["grants"](shut))
+    assert not hasattr(shut, "volume_mounts")
+    assert not hasattr(shut, "req_options")
 
 
 @pytest.mark.parametrize("target", ["kubernetes", "slurm"])

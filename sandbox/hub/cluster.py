@@ -1,19 +1,26 @@
 """The same grants where sandboxes run on a cluster: a configuration for KubeSpawner or BatchSpawner.
 
-What is mounted is asked of `granted()` at each start, as everywhere; `volumes` and `binds` make data of it. None of
-it has met a real cluster yet, and the configuration says so.
+What is mounted is what a sandbox on one machine is handed, asked at each start and told to the audit log; `volumes` and
+`binds` make data of it. None of it has met a real cluster yet, and the configuration says so.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+import logging
+import shutil
 from typing import TYPE_CHECKING, Any, Literal
 
-from catalog.lake import POINTER
+from sandbox import told
+from sandbox.hub import choices
+from sandbox.profile import granted_data
+from sandbox.settings import SandboxSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
+    from pathlib import Path
 
-    from catalog.lab import Granted, Lab
+    from catalog.lab import Lab
     from sandbox.hub.settings import HubSettings
 
 Target = Literal["kubernetes", "slurm"]
@@ -21,35 +28,58 @@ Target = Literal["kubernetes", "slurm"]
 CLAIM = "datalab-lake"
 """The volume claim that holds the lab's folder, on a filesystem that all nodes read."""
 
+LOG = logging.getLogger("datalab.cluster")
+
+_MADE = "cluster"
 _UNCHECKED = "# Not checked on a real cluster. Tests hold it to be valid, and to mount what is granted and no more."
 
 
-def files_of(lab: Lab, granted: Iterable[Granted]) -> dict[str, str]:
-    """Where a sandbox sees each file → its path below the lab's folder: the pointers, and the files that they name."""
-    found: dict[str, str] = {}
-    for one in granted:
-        edition = one.path.resolve().relative_to(lab.root)
-        inside = f"/data/{one.dataset}/{one.edition}"
-        found[f"{inside}/{POINTER}"] = f"{edition}/{POINTER}"
-        for resource, served in one.current.resources.items():
-            for file in served.files:
-                found[f"{inside}/{resource}/{file}"] = f"{edition}/{resource}/{file}"
-    return found
+def opened(
+    lab: Lab, settings: HubSettings, user: str, options: Mapping[str, object], origin: str
+) -> tuple[dict[str, Path], SandboxSettings]:
+    """Where a user's sandbox sees each file → that file, and its bounds, by what was chosen; the audit log is told.
+
+    They are those of a sandbox on one machine (data.py); what is made for it lies in var/cluster/USER. Raises
+    UsageError and DeniedError as there.
+    """
+    choice = choices.chosen(choices.offer(lab, settings, user), options)
+    bounds = lab.section("sandbox", SandboxSettings)
+    if choice.size is not None:
+        bounds = bounds.model_copy(update=dict(settings.sizes[choice.size]))
+    today = dt.datetime.now(dt.UTC).date()
+    granted, data = granted_data(
+        lab, user, purpose=choice.purpose, on=today, private=True, origin=origin, warn=LOG.warning
+    )
+    files = {one.target: one.source for one in data.mounts} | _written(lab.var / _MADE / user, data.files)
+    lab.audit.write(told.opened(user, choice.purpose, granted, data, origin))
+    return files, bounds
 
 
-def volumes(lab: Lab, granted: Iterable[Granted]) -> dict[str, list[dict[str, Any]]]:
-    """The lake's claim, and a read-only mount of each granted file: `KubeSpawner.volumes` and `volume_mounts`."""
+def _written(folder: Path, files: Mapping[str, bytes]) -> dict[str, Path]:
+    """Put what is made for a sandbox on the volume, in the place of what was made for an earlier one."""
+    shutil.rmtree(folder, ignore_errors=True)
+    made = {target: folder / target.lstrip("/") for target in files}
+    for target, path in made.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(files[target])
+        path.chmod(0o444)
+    return made
+
+
+def volumes(lab: Lab, files: Mapping[str, Path]) -> dict[str, list[dict[str, Any]]]:
+    """The lake's claim, and a read-only mount of each file: `KubeSpawner.volumes` and `volume_mounts`."""
+    root = lab.root.resolve()
     mounts = [
-        {"name": "lake", "mountPath": inside, "subPath": path, "readOnly": True}
-        for inside, path in sorted(files_of(lab, granted).items())
+        {"name": "lake", "mountPath": inside, "subPath": str(path.resolve().relative_to(root)), "readOnly": True}
+        for inside, path in sorted(files.items())
     ]
     claim = {"name": "lake", "persistentVolumeClaim": {"claimName": CLAIM, "readOnly": True}}
     return {"volumes": [claim], "volume_mounts": mounts}
 
 
-def binds(lab: Lab, granted: Iterable[Granted]) -> list[str]:
+def binds(files: Mapping[str, Path]) -> list[str]:
     """The same for Apptainer on a node of SLURM: `--bind SOURCE:TARGET:ro`, a word each."""
-    return [f"--bind={lab.root / path}:{inside}:ro" for inside, path in sorted(files_of(lab, granted).items())]
+    return [f"--bind={path}:{inside}:ro" for inside, path in sorted(files.items())]
 
 
 def network_policy() -> dict[str, Any]:
@@ -83,9 +113,9 @@ _COMMON = '''{unchecked}
 from pathlib import Path
 
 from catalog.lab import Lab
-from sandbox.hub import choices, cluster
+from sandbox.hub import cluster
 from sandbox.hub.roles import roles
-from sandbox.hub.settings import HubSettings, RoleSettings, Size
+from sandbox.hub.settings import HubSettings, RoleSettings
 from sandbox.settings import SandboxSettings
 
 lab = Lab.open(Path({root}))
@@ -93,12 +123,10 @@ settings = lab.section("hub", HubSettings)
 usual = lab.section("sandbox", SandboxSettings)
 
 
-def granted(spawner):
-    """What the user was granted, for the purpose that they chose: asked at each start."""
-    offer = choices.offer(lab, settings, spawner.user.name)
-    choice = choices.chosen(offer, spawner.user_options)
-    size = settings.sizes.get(choice.size) or Size(memory=usual.memory, cpus=usual.cpus, pids=usual.pids)
-    return lab.granted(lab.people.of_user(spawner.user.name), purpose=choice.purpose), size
+def opened(spawner):
+    """What the user was granted, for the purpose that they chose: asked at each start, and told to the audit log."""
+    origin = spawner.handler.request.remote_ip if spawner.handler else ""
+    return cluster.opened(lab, settings, spawner.user.name, spawner.user_options, origin)
 
 
 c.JupyterHub.load_roles = roles(RoleSettings(**{roles}))
@@ -118,8 +146,8 @@ _KUBERNETES = (
 
 async def grants(spawner):
     """Put what was granted into the pod: no grant, no mount."""
-    found, size = granted(spawner)
-    mounted = cluster.volumes(lab, found)
+    files, size = opened(spawner)
+    mounted = cluster.volumes(lab, files)
     home = {{"name": "home", "persistentVolumeClaim": {{"claimName": spawner.pvc_name}}}}
     spawner.volumes = [*mounted["volumes"], home]
     spawner.volume_mounts = [*mounted["volume_mounts"], {{"name": "home", "mountPath": "/home/lab"}}]
@@ -151,10 +179,10 @@ _SLURM = (
 
 async def grants(spawner):
     """Put what was granted into the container's binds: no grant, no bind."""
-    found, size = granted(spawner)
+    files, size = opened(spawner)
     spawner.req_memory = f"{{int(size.memory) // 2**20}}M"
     spawner.req_nprocs = str(max(1, round(size.cpus)))
-    spawner.req_options = " ".join(cluster.binds(lab, found))
+    spawner.req_options = " ".join(cluster.binds(files))
 
 
 c.JupyterHub.spawner_class = "batchspawner.SlurmSpawner"
