@@ -89,9 +89,8 @@ class Jailed:
 
     @property
     def pid(self) -> int:
-        """The process id of its first process, as the host has it; valid until that has ended."""
-        lines = Path(f"/proc/self/fdinfo/{self.ended}").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("Pid:"))
+        """The process id of its first process, as the host has it. Raises ProcessLookupError once it has ended."""
+        return pid_of(self.ended)
 
     @property
     def has_ended(self) -> bool:
@@ -102,6 +101,15 @@ class Jailed:
     def out_of_memory(self) -> bool:
         """Whether the kernel has killed a process of it for using more memory than allowed."""
         return isinstance(self.cgroup, cgroups.Cgroup) and self.cgroup.oom_kills() > 0
+
+
+def pid_of(process: int) -> int:
+    """The process id behind a pidfd. Raises ProcessLookupError once it has ended."""
+    lines = Path(f"/proc/self/fdinfo/{process}").read_text(encoding="ascii").splitlines()
+    pid = next(int(line.split()[1]) for line in lines if line.startswith("Pid:"))
+    if pid <= 0:
+        raise ProcessLookupError
+    return pid
 
 
 def start(

@@ -10,6 +10,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from policies.decide import misses
 from policies.errors import DocumentError, UsageError
 
 if TYPE_CHECKING:
@@ -56,9 +57,8 @@ def offer(lab: Lab, settings: HubSettings, user: str) -> Offer:
         except DocumentError:  # told of by `datalab check`
             continue
         for grant in () if policy is None else policy.grants:
-            holds = (grant.from_ is None or grant.from_ <= today) and (grant.until is None or today < grant.until)
-            if grant.to in principals and grant.purposes != "any" and holds:
-                purposes.update(grant.purposes)
+            named = () if grant.purposes == "any" else grant.purposes
+            purposes.update(one for one in named if not misses(grant, principals=principals, purpose=one, on=today))
     return Offer((None, *groups), (None, *sorted(purposes)), tuple(settings.sizes) or (None,))
 
 

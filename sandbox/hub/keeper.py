@@ -190,8 +190,10 @@ def _wait(jailed: Jailed, wake: int, log: _Log, grace: float) -> None:
 
 def _ask_to_end(jailed: Jailed) -> None:
     """SIGTERM to what the jail's first process has started: that one itself, as the init that it is, takes none."""
-    told = Path(f"/proc/self/fdinfo/{jailed.ended}").read_text(encoding="ascii")
-    first = int(next(line for line in told.splitlines() if line.startswith("Pid:")).split()[1])
+    try:
+        first = jailed.pid
+    except ProcessLookupError:  # it ends by itself at this moment
+        return
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             with contextlib.suppress(OSError):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from catalog.history import unbroken
 from sandbox.jail import HOME
 from sandbox.live.changes import Made, Shown, shown
+from sandbox.process import pid_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,15 +38,6 @@ def standing(lab: Lab, process: int, granted: Iterable[Granted]) -> tuple[dict[s
         versions = {resource: served["version"] for resource, served in tables.items()}
         found[name] = Shown(entry["dataset"], entry["edition"], _made(lab, versions, now.get(name)))
     return found, _read(data / "revoked.json", {})
-
-
-def pid_of(process: int) -> int:
-    """The process id behind a pidfd. Raises ProcessLookupError once it has ended."""
-    lines = Path(f"/proc/self/fdinfo/{process}").read_text(encoding="ascii").splitlines()
-    pid = next(int(line.split()[1]) for line in lines if line.startswith("Pid:"))
-    if pid <= 0:
-        raise ProcessLookupError
-    return pid
 
 
 def _is_made(process: int) -> bool:
