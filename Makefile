@@ -40,7 +40,7 @@ setup: .venv/.made .venv/proxy/.made .venv-sandbox/.made  ## Everything that dem
 ckan-setup:  ## What `make ckan` and CKAN's tests need: PostgreSQL, Redis, Solr, CKAN
 	@deploy/ckan/setup.sh
 
-servers-setup:  ## What tests need: PostgreSQL, MariaDB, Mosquitto, a browser
+servers-setup:  ## What tests need: PostgreSQL, MariaDB, Mosquitto, a browser, R
 	@deploy/test-servers.sh
 
 demo: setup  ## The example lab from source to sandbox, then all of it served (SERVE=0: without)

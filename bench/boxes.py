@@ -17,8 +17,12 @@ from typing import TYPE_CHECKING, Any
 from websocket import create_connection
 
 from bench.measure import REPOSITORY
+from sandbox.hub import launch
+from sandbox.hub.choices import Choice
+from sandbox.hub.places import places_of
+from sandbox.hub.settings import HubSettings
 from sandbox.limits import Limits
-from sandbox.profile import profile_of, script
+from sandbox.profile import SERVE, profile_of, serving
 from sandbox.python import PYTHON
 from sandbox.server import OPTIONS
 from sandbox.settings import SandboxSettings
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from catalog.lab import Lab
+    from sandbox.hub.early import Pool
 
 TOKEN = "bench"  # noqa: S105  nobody else reaches the socket
 _ENDS = 60
@@ -102,9 +107,8 @@ def jailed(lab: Lab, user: str, warm: Warm | None = None) -> Iterator[Box]:
     settings = lab.section("sandbox", SandboxSettings)
     limits = Limits(memory=settings.memory, pids=settings.pids, cpus=settings.cpus)
     begun = time.perf_counter()
-    target, text = script("serve.py")
-    profile = profile_of(lab, user, settings, purpose=None, command=(PYTHON, target, *OPTIONS), warn=lambda _: None)
-    profile = replace(profile, files={**profile.files, target: text}, env={**profile.env, "JUPYTER_TOKEN": TOKEN})
+    profile = profile_of(lab, user, settings, purpose=None, command=(PYTHON, SERVE, *OPTIONS), warn=lambda _: None)
+    profile = replace(profile, files={**profile.files, **serving()}, env={**profile.env, "JUPYTER_TOKEN": TOKEN})
     path = f"{lab.var}/{uuid.uuid4().hex[:8]}"
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
@@ -114,6 +118,20 @@ def jailed(lab: Lab, user: str, warm: Warm | None = None) -> Iterator[Box]:
         drain = subprocess.Popen(["/usr/bin/cat"], stdin=box.bwrap.stderr, stdout=subprocess.DEVNULL)
         yield Box(path=path, seconds=_answers(path, begun), pid=box.pid)
     drain.wait(_ENDS)
+
+
+@contextlib.contextmanager
+def kept(lab: Lab, pool: Pool, user: str) -> Iterator[Box]:
+    """The sandbox of a user as the Hub starts it, held by a keeper, which counts as its first process."""
+    begun = time.perf_counter()
+    told = launch.Told(env={"JUPYTER_TOKEN": TOKEN}, base="/", token=TOKEN, origin=None)
+    order = launch.order(lab, HubSettings(), places_of(lab), user, Choice(), told, warn=lambda _: None)
+    keeper = launch.launched(order, pool)
+    try:
+        path = str(order.folder / "lab.sock")
+        yield Box(path=path, seconds=_answers(path, begun), pid=keeper.pid)
+    finally:
+        launch.ended(keeper, _ENDS)
 
 
 def memory(pid: int) -> float:

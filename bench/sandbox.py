@@ -26,12 +26,13 @@ if sys.path[0] == str(Path(__file__).parent):
     sys.path[0] = str(Path(__file__).parents[1])
 
 from bench import doors
-from bench.boxes import Box, jailed, memory, plain
+from bench.boxes import Box, jailed, kept, memory, plain
 from bench.measure import REPOSITORY
+from sandbox.hub.early import Pool
 from sandbox.limits import Limits
 from sandbox.live.watch import watching
 from sandbox.process import start
-from sandbox.profile import profile_of
+from sandbox.profile import profile_of, warm_profile
 from sandbox.python import PYTHON
 from sandbox.settings import SandboxSettings
 from sandbox.warm import Warm
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 REPORT = REPOSITORY / "docs" / "benchmarks.md"
 _MARKED = re.compile(r"(<!-- sandbox -->\n).*?(\n<!-- /sandbox -->)", re.DOTALL)
-_COLD, _WARM, _CELL, _READ, _LIVE, _MEMORY = 1.1, 0.5, 1.0, 1.05, 0.1, 1.1
+_COLD, _WARM, _CELL, _READ, _LIVE, _MEMORY, _ANSWERS = 1.1, 0.5, 1.0, 1.05, 0.1, 1.1, 1
 
 SUMS = "SELECT commune, count(*) AS n, sum(montant) AS total FROM {table} GROUP BY commune ORDER BY total DESC LIMIT 20"
 CELL = f'import lab; print(len(lab.sql("{SUMS.format(table="mesure.lignes")}").fetchall()))'
@@ -120,6 +121,7 @@ def _with_users(lab: Lab, number: int) -> Lab:
 
 def _measured(lab: Lab, folder: Path, rounds: int, number: int) -> Found:
     settings = lab.section("sandbox", SandboxSettings)
+    limits = Limits(memory=settings.memory, pids=settings.pids, cpus=settings.cpus)
     starts: dict[str, list[float]] = {"plain": [], "cold": [], "warm": [], "cell plain": [], "cell warm": []}
     for turn in range(rounds):
         print(f"starts, turn {turn + 1}", file=sys.stderr)
@@ -128,7 +130,7 @@ def _measured(lab: Lab, folder: Path, rounds: int, number: int) -> Found:
             starts["cell plain"].append(_cell(box, "print(20)"))
         with jailed(lab, "ana") as box:
             starts["cold"].append(box.seconds)
-        with Warm(lab, settings) as warm:
+        with Warm(warm_profile(lab, settings), limits) as warm:
             warm.wait()
             with jailed(lab, "ana", warm) as box:
                 starts["warm"].append(box.seconds)
@@ -214,13 +216,14 @@ def _live(lab: Lab, settings: SandboxSettings, rounds: int) -> tuple[float, floa
 
 
 def _many(lab: Lab, folder: Path, number: int) -> Many:
-    """So many plain ones, then so many jails, each of another user; then a hog of each kind among them."""
+    """So many plain ones, then so many of the Hub's, each of another user; then a hog of each kind among them."""
     print(f"{number} at once", file=sys.stderr)
     with contextlib.ExitStack() as stack:
         boxes = [stack.enter_context(plain(folder / f"plain{one}")) for one in range(number)]
         of_plain = sum(memory(box.pid) for box in boxes) / number
     with contextlib.ExitStack() as stack:
-        boxes = [stack.enter_context(jailed(lab, f"u{one}")) for one in range(number)]
+        pool = stack.enter_context(contextlib.closing(Pool(lab, 0)))
+        boxes = [stack.enter_context(kept(lab, pool, f"u{one}")) for one in range(number)]
         of_jailed = sum(memory(box.pid) for box in boxes) / number
         quiet = max(_answer(box) for box in boxes[2:])
         settings = lab.section("sandbox", SandboxSettings)
@@ -273,6 +276,9 @@ def section(found: Found, rows: int, rounds: int, load: float) -> str:
         share = many.jailed / many.plain
         promises.append(
             (f"{many.number} within the memory of as many plain ones + 10%", f"{share:.2f} x", share <= _MEMORY)
+        )
+        promises.append(
+            (f"each answers within {_ANSWERS} s beside the hogs", f"{many.hogs * 1000:.0f} ms", many.hogs < _ANSWERS)
         )
     lines += ["", "| promise | measured | |", "|---|---|---|"]
     lines += [f"| {what} | {said} | {'held' if held else '**not held**'} |" for what, said, held in promises]

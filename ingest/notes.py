@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from ingest.kinds import kind_of, shape_of
@@ -14,6 +15,7 @@ from policies.errors import ReadingError
 from policies.wording import count_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ingest.marks import Marks
@@ -58,17 +60,21 @@ def notes_below(path: Path, marks: Marks, width: int, encoding: str, footer_rows
     Declared, notes are the last `footer_rows` that say something.
     """
     if footer_rows is not None:
-        return _footer(_last_lines(path, marks, encoding), footer_rows) if footer_rows else None
-    lines = _last_lines(path, marks, encoding) if width > 1 else []
-    at = len(lines)
-    while at > 0 and _may_be_note(lines[at - 1], width):
-        at -= 1
-    above = [line for line in lines[max(at - _LEAST, 0) : at] if line.filled]
+        return _footer([*_upwards(path, marks, encoding)][::-1], footer_rows) if footer_rows else None
+    upwards = _upwards(path, marks, encoding) if width > 1 else iter(())
+    below: list[_Line] = []
+    last: list[_Line] = []
+    for line in upwards:
+        if not _may_be_note(line, width):
+            last = [line, *islice(upwards, _LEAST - 1)]
+            break
+        below.append(line)
+    above = [line for line in reversed(last) if line.filled]
     if not above or sum(len(line.filled) > 1 for line in above) < _FULL * len(above):
         return None
     kind = kind_of([line.cells[0] for line in above[len(above) // 2 :]])  # the first may be the names
-    blank = at > 0 and lines[at - 1].blank
-    for line in lines[at:]:
+    blank = False
+    for line in reversed(below):
         if line.filled and (blank or _is_note(line, kind)):
             return line.start
         blank |= line.blank
@@ -102,22 +108,20 @@ def _is_note(line: _Line, kind: str | None) -> bool:
     return len(first.split()) >= _WORDS or ("0" in kind and shape_of(first) == "a")
 
 
-def _last_lines(path: Path, marks: Marks, encoding: str) -> list[_Line]:
-    """The last lines of the file, as far up as each has whole quotes: none is within a cell of several lines."""
+def _upwards(path: Path, marks: Marks, encoding: str) -> Iterator[_Line]:
+    """The lines of the file from its last one, as far up as each has whole quotes: none is in a cell of several."""
     size = path.stat().st_size
     with path.open("rb") as file:
         file.seek(max(size - _TAIL, 0))
         tail = file.read()
     pattern = rf"(?s:.*?)(?:{re.escape(marks.newline) or _ANY_END}|\Z)".encode()
     found = [line for line in re.finditer(pattern, tail) if line[0]]
-    lines: list[_Line] = []
     for line in reversed(found if size <= _TAIL else found[1:]):
         text = line[0].decode(encoding, errors="replace")
         if marks.quote and text.count(marks.quote) % 2 == 1:
-            break
+            return
         try:
             cells = next(rows_of([text], marks), [])
         except csv.Error:
-            break
-        lines.append(_Line(size - len(tail) + line.start(), tuple(cells), bool(marks.quote) and marks.quote in text))
-    return lines[::-1]
+            return
+        yield _Line(size - len(tail) + line.start(), tuple(cells), bool(marks.quote) and marks.quote in text)

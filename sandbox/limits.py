@@ -20,6 +20,8 @@ _PREFIX = "datalab-"
 _PERIOD = 100_000
 _NUMBERS = count()
 _V1_CONTROLLERS = ("memory", "pids", "cpu")
+_WHERE_THERE = ("memory.swap.max", "memory.memsw.limit_in_bytes")
+"""Not there in a kernel without swap accounting."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,23 @@ class Cgroup:
         """
         enter = 'while [ "$1" != -- ]; do echo 0 >"$1" || exit 125; shift; done; shift; exec "$@"'
         return ["/bin/sh", "-c", enter, "sh", *(str(folder / "cgroup.procs") for folder in self.folders), "--", *argv]
+
+    def bound(self, limits: Limits) -> None:
+        """Set its limits, or give it other ones; who gives it less than it has `used` may have its processes killed."""
+        for folder, files in zip(self.folders, _files(limits, len(self.folders)), strict=True):
+            there = {
+                name: value for name, value in files.items() if name not in _WHERE_THERE or (folder / name).exists()
+            }
+            for name in sorted(there, reverse=_grows(folder, limits)):
+                _write(folder / name, there[name])
+
+    def used(self) -> int:
+        """The bytes of memory that its processes use, with what they read of files."""
+        for folder in self.folders:
+            for name in ("memory.current", "memory.usage_in_bytes"):
+                with contextlib.suppress(FileNotFoundError):
+                    return int((folder / name).read_text(encoding="ascii"))
+        return 0
 
     def oom_kills(self) -> int:
         """How many of its processes the kernel has killed because the memory limit was reached."""
@@ -96,31 +115,45 @@ def _create_v2(mount: Path, name: str, limits: Limits) -> Cgroup:
     _write(mount / "cgroup.subtree_control", "+memory +pids +cpu")
     jail = mount / name
     jail.mkdir()
-    _write(jail / "memory.max", str(limits.memory))
-    with contextlib.suppress(FileNotFoundError):  # a kernel without swap accounting
-        _write(jail / "memory.swap.max", "0")
-    _write(jail / "pids.max", str(limits.pids))
-    _write(jail / "cpu.max", f"{int(limits.cpus * _PERIOD)} {_PERIOD}")
-    return Cgroup((jail,))
+    cgroup = Cgroup((jail,))
+    cgroup.bound(limits)
+    return cgroup
 
 
 def _create_v1(mount: Path, name: str, limits: Limits) -> Cgroup:
-    wanted = {
-        "memory": {"memory.limit_in_bytes": limits.memory, "memory.memsw.limit_in_bytes": limits.memory},
-        "pids": {"pids.max": limits.pids},
-        "cpu": {"cpu.cfs_period_us": _PERIOD, "cpu.cfs_quota_us": int(limits.cpus * _PERIOD)},
-    }
     jails = []
-    for controller, files in wanted.items():
+    for controller in _V1_CONTROLLERS:
         own = _own_v1(mount, controller)
         _sweep(own)
         jail = own / name
         jail.mkdir()
-        for file, value in files.items():
-            if file != "memory.memsw.limit_in_bytes" or (jail / file).exists():
-                _write(jail / file, str(value))
         jails.append(jail)
-    return Cgroup(tuple(jails))
+    cgroup = Cgroup(tuple(jails))
+    cgroup.bound(limits)
+    return cgroup
+
+
+def _files(limits: Limits, folders: int) -> tuple[dict[str, str], ...]:
+    """What is written into which file of each folder: one of version 2, or those of _V1_CONTROLLERS."""
+    memory, pids = str(limits.memory), str(limits.pids)
+    whole = limits.cpus >= (os.cpu_count() or 1)  # a quota of all there is costs its accounts, and bounds nothing
+    quota = None if whole else str(int(limits.cpus * _PERIOD))
+    if folders == 1:
+        return (
+            {"memory.max": memory, "memory.swap.max": "0", "pids.max": pids, "cpu.max": f"{quota or 'max'} {_PERIOD}"},
+        )
+    return (
+        {"memory.limit_in_bytes": memory, "memory.memsw.limit_in_bytes": memory},
+        {"pids.max": pids},
+        {"cpu.cfs_period_us": str(_PERIOD), "cpu.cfs_quota_us": quota or "-1"},
+    )
+
+
+def _grows(folder: Path, limits: Limits) -> bool:
+    """Whether version 1 is given more memory than before: what counts swap, too, may never be the smaller bound."""
+    with contextlib.suppress(OSError, ValueError):
+        return int((folder / "memory.limit_in_bytes").read_text(encoding="ascii")) < limits.memory
+    return False
 
 
 def _own_v1(mount: Path, controller: str) -> Path:

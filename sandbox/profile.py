@@ -15,7 +15,7 @@ from sandbox.data import data_of
 from sandbox.homes import check_room, full, home_of
 from sandbox.jail import HOME, MAPPED_UID, Profile
 from sandbox.jupyter import ENVIRONMENT, jupyter_files
-from sandbox.python import VENV, python_mounts
+from sandbox.python import PYTHON, VENV, python_mounts
 from sandbox.quota import usage
 from sandbox.start import PAGE as START
 from sandbox.start import Room, shown, start_page
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 _PACKAGES = "/opt/datalab"
+_SCRIPTS = "/opt/datalab-scripts"
+SERVE = f"{_SCRIPTS}/serve.py"
+"""What serves JupyterLab in a jail: PYTHON with it and its options."""
 
 
 def profile_of(
@@ -72,6 +75,7 @@ def profile_of(
             **data.files,
             **package("lab", HERE / "lab"),
             **package("sqlkernel", HERE / "inside" / "sqlkernel"),
+            **left_out(),
             **jupyter_files(),
             START: page.encode(),
         },
@@ -80,6 +84,22 @@ def profile_of(
         tmp=settings.tmp,
         file_size=settings.file_size,
         command=command,
+    )
+
+
+def warm_profile(lab: Lab, settings: SandboxSettings) -> Profile:
+    """The jail of a sandbox before it is anybody's (warm.py): Python and our scripts, no home and no data."""
+    scripts = dict(script(f"{name}.py") for name in ("warm", "become", "kernels")) | serving()
+    return Profile(
+        uid=0,
+        home=None,
+        mounts=python_mounts(lab, settings),
+        files={**scripts, **left_out()},
+        env=environment(settings.cpus, settings.memory),
+        seccomp=seccomp.program(),
+        tmp=settings.tmp,
+        file_size=settings.file_size,
+        command=(PYTHON, "-Xfrozen_modules=off", next(iter(scripts))),  # as kernels are started, for their debugger
     )
 
 
@@ -120,12 +140,22 @@ def _room(home: Path) -> Room | None:
 
 def script(name: str) -> tuple[str, bytes]:
     """Where a jail sees one of our scripts, and its text."""
-    return f"/opt/datalab-scripts/{name}", (HERE / "inside" / name).read_bytes()
+    return f"{_SCRIPTS}/{name}", (HERE / "inside" / name).read_bytes()
+
+
+def serving() -> dict[str, bytes]:
+    """The scripts that serve JupyterLab (SERVE), by where a jail sees them."""
+    return dict(script(f"{name}.py") for name in ("serve", "panel", "hubless"))
 
 
 def package(name: str, folder: Path) -> dict[str, bytes]:
     """The files of a package that Python finds in a jail by its name."""
     return {f"{_PACKAGES}/{name}/{path.name}": path.read_bytes() for path in sorted(folder.glob("*.py"))}
+
+
+def left_out() -> dict[str, bytes]:
+    """What takes the place of a library that is not to be loaded."""
+    return {f"{_PACKAGES}/rfc3987_syntax.py": (HERE / "inside" / "rfc3987_syntax.py").read_bytes()}
 
 
 def system_files(uid: int | None) -> dict[str, bytes]:

@@ -27,7 +27,7 @@ from sandbox.jail import HOME
 from sandbox.live.watch import watching
 from sandbox.offer import offered
 from sandbox.packages.service import allows, offering, python_of, with_packages
-from sandbox.profile import profile_of, script
+from sandbox.profile import SERVE, profile_of, serving
 from sandbox.python import PYTHON
 from sandbox.settings import SandboxSettings
 from sandbox.start import PAGE
@@ -73,14 +73,13 @@ def serve_lab(
     """
     settings = lab.section("sandbox", SandboxSettings)
     token = secrets.token_urlsafe(32)
-    target, text = script("serve.py")
     profile = profile_of(
-        lab, user, settings, purpose=purpose, command=(PYTHON, target, *OPTIONS), warn=warn, packages=allows(lab)
+        lab, user, settings, purpose=purpose, command=(PYTHON, SERVE, *OPTIONS), warn=warn, packages=allows(lab)
     )
     home = lab.var / "homes" / user
     profile = replace(
         profile,
-        files={**profile.files, target: text, **offered(lab.root / "notebooks", int(settings.output), warn)},
+        files={**profile.files, **serving(), **offered(lab.root / "notebooks", int(settings.output), warn)},
         env={**profile.env, "JUPYTER_TOKEN": token},
     )
     with offering(lab, user) as index, _listening() as (listening, path):

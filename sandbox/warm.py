@@ -1,6 +1,6 @@
 """A jail that waits, warm, and becomes a user's sandbox in a fraction of a cold start's time. As root alone.
 
-    warm = Warm(lab, settings)                          # a jail that has loaded JupyterLab: no home, no data, nobody's
+    warm = Warm(warm_profile(lab, settings), limits)    # a jail that has loaded JupyterLab: no home, no data, nobody's
     jailed = open_sandbox(profile, limits, listening, warm)     # it becomes that profile; or one is started cold
 
 Claimed, it is what `start(profile, limits)` would have made: the same mounts, files, user, capabilities, filter and
@@ -20,20 +20,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from policies.errors import SandboxError
-from sandbox import seccomp
-from sandbox.jail import Profile
-from sandbox.limits import Limits
+from sandbox.limits import Cgroup
 from sandbox.live.helper import Order, run
 from sandbox.process import entered, mount_point, start
-from sandbox.profile import environment, script
-from sandbox.python import PYTHON, python_mounts
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from catalog.lab import Lab
+    from sandbox.jail import Profile
+    from sandbox.limits import Limits
     from sandbox.process import Jailed
-    from sandbox.settings import SandboxSettings
 
 _ANSWERS_WITHIN = 60
 
@@ -41,16 +37,19 @@ _ANSWERS_WITHIN = 60
 class Warm:
     """One warm jail; `with` ends it unless it was claimed, for then who claimed it does."""
 
-    def __init__(self, lab: Lab, settings: SandboxSettings) -> None:
-        """Start it; it is warm a few seconds later. Raises SandboxError where no jail can be made."""
-        self._limits = Limits(memory=settings.memory, pids=settings.pids, cpus=settings.cpus)
+    def __init__(self, profile: Profile, limits: Limits) -> None:
+        """Start the profile (profile.warm_profile); it is warm a few seconds later.
+
+        Raises SandboxError where no jail can be made.
+        """
+        self._limits = limits
         self._asked, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._taken = threading.Lock()
         self._warm = False
         with theirs:
-            self._profile = warm_profile(lab, settings, theirs.fileno())
+            self._profile = replace(profile, env={**profile.env, "DATALAB_CLAIM": str(theirs.fileno())})
             try:
-                self._jailed = start(self._profile, self._limits, stdin=subprocess.PIPE, keep=(theirs.fileno(),))
+                self._jailed = start(self._profile, limits, stdin=subprocess.PIPE, keep=(theirs.fileno(),))
             except BaseException:
                 self._asked.close()
                 raise
@@ -60,6 +59,10 @@ class Warm:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """End it, unless it was claimed."""
+        self.end()
+
+    def end(self) -> None:
         """End it, unless it was claimed."""
         if self._taken.acquire(blocking=False):
             self._end()
@@ -76,15 +79,16 @@ class Warm:
     def claim(self, profile: Profile, limits: Limits, listening: socket.socket) -> Jailed | None:
         """Make it the jail of a profile, whose command is a script for PYTHON, with the listening socket in it.
 
-        None, and it stays warm, where it cannot become what the profile would be cold (other limits, another Python);
-        None, too, where it is not warm or was claimed. Raises SandboxError where it failed on the way: it is ended.
+        None, and it stays warm, where it cannot become what the profile would be cold (another Python; other limits
+        where no cgroup sets them); None, too, where it is not warm, was claimed, or uses more memory than the limits
+        allow. Raises SandboxError where it failed on the way: it is ended.
         """
-        if not fits(self._profile, self._limits, profile, limits):
+        if not fits(self._profile, profile) or not (limits == self._limits or isinstance(self._jailed.cgroup, Cgroup)):
             return None
         if not self._taken.acquire(blocking=False):
             return None
         try:
-            if self._is_warm(0):
+            if self._is_warm(0) and self._bound(limits):
                 self._become(profile, listening)
                 self._asked.close()
                 return self._jailed
@@ -93,6 +97,15 @@ class Warm:
             raise
         self._end()
         return None
+
+    def _bound(self, limits: Limits) -> bool:
+        """Give it these limits; False where it uses more already than they allow."""
+        if limits == self._limits or not isinstance(self._jailed.cgroup, Cgroup):
+            return True
+        if self._jailed.cgroup.used() > limits.memory:
+            return False
+        self._jailed.cgroup.bound(limits)
+        return True
 
     def _become(self, profile: Profile, listening: socket.socket) -> None:
         if profile.home is None:
@@ -131,26 +144,10 @@ def open_sandbox(profile: Profile, limits: Limits, listening: socket.socket, war
     return start(replace(profile, env=env), limits, stdin=subprocess.PIPE, keep=(listening.fileno(),))
 
 
-def fits(warm: Profile, limits: Limits, profile: Profile, wanted: Limits) -> bool:
+def fits(warm: Profile, profile: Profile) -> bool:
     """Whether a warm jail can become that of a profile. Pure."""
     same = (warm.tmp, warm.seccomp, warm.command[0]) == (profile.tmp, profile.seccomp, profile.command[0])
-    return same and limits == wanted and profile.uid is not None and set(warm.mounts) <= set(profile.mounts)
-
-
-def warm_profile(lab: Lab, settings: SandboxSettings, claim: int) -> Profile:
-    """The jail before it is anybody's: Python and our scripts, and the number of the socket by which it is claimed."""
-    scripts = dict(script(f"{name}.py") for name in ("warm", "become", "kernels", "serve"))
-    return Profile(
-        uid=0,
-        home=None,
-        mounts=python_mounts(lab, settings),
-        files=scripts,
-        env={**environment(settings.cpus, settings.memory), "DATALAB_CLAIM": str(claim)},
-        seccomp=seccomp.program(),
-        tmp=settings.tmp,
-        file_size=settings.file_size,
-        command=(PYTHON, "-Xfrozen_modules=off", next(iter(scripts))),  # as kernels are started, for their debugger
-    )
+    return same and profile.uid is not None and set(warm.mounts) <= set(profile.mounts)
 
 
 def claiming(warm: Profile, profile: Profile, home: tuple[str, ...]) -> Order:

@@ -193,8 +193,10 @@ def xsrf(page: httpx.Response) -> str:
     return found[1]
 
 
-def hub_lab(root: Path, extra: str = "") -> tuple[Lab, str]:
-    """The lab of `make_lab` with accounts, and the first password of `new`."""
+def hub_lab(root: Path, extra: str = "", *, warm: int = 0) -> tuple[Lab, str]:
+    """The lab of `make_lab` with accounts, and the first password of `new`; `warm` goes into [hub]."""
+    section = f"[hub]\nwarm = {warm}\n"
+    extra = extra.replace("[hub]\n", section) if "[hub]\n" in extra else f"{section}{extra}"
     make_lab(root, bounds='memory = "1GiB"\npids = 256\n')
     settings = root / "datalab.toml"
     text = settings.read_text().replace("bob = []", 'bob = ["researchers"]')

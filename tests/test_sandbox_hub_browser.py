@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 
 import pytest
 from fixtures_hub import PASSWORD, SECONDS
 from playwright.sync_api import sync_playwright
+from test_sandbox_live import TO_ADA
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 MILLISECONDS = SECONDS * 1000
@@ -71,6 +73,32 @@ def test_neither_page_nor_script_of_one_reaches_the_server_of_the_other(pages):
     answer = visit.goto("/user/bob/lab")
     assert answer.status == 403
     visit.close()
+
+
+def test_a_panel_shows_what_is_granted_now_the_room_that_is_left_and_that_the_sandbox_will_stop(pages, served):
+    ada = pages["ada"]
+    ada.click("[data-id=datalab-panel]")
+    panel = ada.locator("#datalab-panel")
+    panel.get_by_text("S’arrête après 60 min sans usage").wait_for()
+    panel.get_by_text("Votre dossier").wait_for()
+    panel.locator("summary", has_text="irve.bornes").click()
+    assert panel.locator("details[open] li code").all_text_contents() == ["id"]
+    policy = served.lab.root / "policies" / "secret.yaml"
+    before = policy.read_text()
+    policy.write_text(before + TO_ADA)
+    panel.locator("summary", has_text="secret.").wait_for()
+    policy.write_text(before)
+    panel.locator("summary", has_text="secret.").wait_for(state="detached")
+    notice = served.places.sandbox("ada") / "told" / "notice.json"
+
+    def warned():  # the Hub takes the notice away, for the sandbox is in use
+        notice.write_text(json.dumps({"stops": "2999-01-01T12:34:00+00:00", "why": "nobody has used it"}))
+        notice.chmod(0o644)
+        return ada.get_by_text("faute d’usage").count() == 2  # in the panel, and as a notification
+
+    served.until(warned)
+    notice.unlink(missing_ok=True)
+    panel.get_by_text("faute d’usage").wait_for(state="detached")
 
 
 def test_the_cookies_of_one_are_not_the_others_and_none_that_opens_anything_goes_to_a_sandbox(pages):

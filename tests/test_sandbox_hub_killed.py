@@ -28,7 +28,7 @@ def kernels(served, said):
     return [kernel["id"] for kernel in answer.json()]
 
 
-@pytest.mark.parametrize("word", ["jupyterhub", "configurable-http-proxy", "portal", "gateway"])
+@pytest.mark.parametrize("word", ["sandbox.hub.app", "configurable-http-proxy", "portal", "gateway"])
 def test_a_child_that_is_killed_is_started_again_and_the_sandbox_goes_on(running, word):
     served, said, kernel = running
     before, keeper = served.child(word), served.keeper("bob")

@@ -13,12 +13,13 @@ from fixtures_sandbox import profile_for
 
 from policies.errors import SandboxError
 from sandbox.hub import launch
-from sandbox.hub.busy import busy
 from sandbox.hub.choices import Choice
+from sandbox.hub.early import Pool
 from sandbox.hub.keeper import started
 from sandbox.hub.order import Order
 from sandbox.hub.places import places_of
 from sandbox.hub.settings import HubSettings
+from sandbox.hub.use import last_use, noted
 from sandbox.limits import Limits
 
 TOLD = launch.Told(env={}, base="/user/ada/", token="t", origin=None)  # noqa: S106  of nobody
@@ -75,17 +76,20 @@ def test_one_too_many_is_refused_and_one_that_nobody_uses_is_stopped_after_a_not
     assert tight.run("bob", token, "print(open('/home/lab/kept').read())").strip() == "kept"
 
 
-def test_a_busy_kernel_is_seen_to_be_busy_and_an_idle_one_is_not(tight):
+def test_a_busy_kernel_is_a_use_that_spares_a_sandbox_and_to_be_asked_is_none(tight):
     bob = tight.login("bob")
     if tight.keeper("bob") is None:
         tight.start(bob, "bob")
     token = tight.token(bob, "bob")
-    socket = tight.places.sandbox("bob") / "lab.sock"
-    assert busy(socket, "/user/bob/", token) is False
+    folder = tight.places.sandbox("bob")
+    socket = folder / "lab.sock"
+    began = last_use(socket, "/user/bob/", token)
+    assert last_use(socket, "/user/bob/", token) == began <= time.time()
     with tight.working("bob", token, "import time; time.sleep(600)"):
-        assert tight.until(lambda: busy(socket, "/user/bob/", token))
-    assert busy(socket, "/user/bob/", "wrong") is False
-    assert busy(socket.with_name("none"), "/", token) is False
+        tight.until(lambda: noted(folder).exists() and noted(folder).stat().st_mtime > began + 20 + 10)
+        assert tight.keeper("bob") is not None
+    assert last_use(socket, "/user/bob/", "wrong") is None
+    assert last_use(socket.with_name("none"), "/", token) is None
 
 
 def test_a_disk_that_is_nearly_full_is_told(tmp_path):
@@ -122,15 +126,16 @@ def test_missing_cgroups_are_told_and_leave_nothing_running(tmp_path, monkeypatc
     made.folder.mkdir()
     monkeypatch.setattr("sandbox.limits.MOUNT", tmp_path)
     with contextlib.ExitStack() as stack, pytest.raises(SandboxError, match="no cgroup bounds its memory"):
-        started(made, stack)
+        started(made, None, stack)
     assert list(made.folder.glob("*.sock")) == []
 
 
 def test_a_keeper_that_a_killed_hub_forgot_is_ended_by_the_next_start(tmp_path):
     lab, _ = hub_lab(tmp_path / "lab")
-    first = launch.launched(order(lab))
-    began = time.monotonic()
-    second = launch.launched(order(lab))
+    with contextlib.closing(Pool(lab, 0)) as pool:
+        first = launch.launched(order(lab), pool)
+        began = time.monotonic()
+        second = launch.launched(order(lab), pool)
     try:
         assert not first.lives
         assert second.lives

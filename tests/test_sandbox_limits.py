@@ -11,6 +11,11 @@ from sandbox.limits import Cgroup, Limits, NoCgroup, create
 LIMITS = Limits(memory=2**28, pids=64, cpus=1.5)
 
 
+@pytest.fixture(autouse=True)
+def eight(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+
+
 def written(folder):
     return {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
 
@@ -21,6 +26,8 @@ def test_version_2_is_one_folder_with_four_limits(tmp_path):
     (folder,) = cgroup.folders
     assert folder.parent == tmp_path
     assert (tmp_path / "cgroup.subtree_control").read_text() == "+memory +pids +cpu"
+    (folder / "memory.swap.max").touch()  # in a kernel that counts swap; in another it is not asked for
+    cgroup.bound(LIMITS)
     assert written(folder) == {
         "memory.max": "268435456",
         "memory.swap.max": "0",
@@ -40,6 +47,13 @@ def test_version_1_is_a_folder_a_controller(tmp_path):
         {"pids.max": "64"},
         {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "150000"},
     ]
+
+
+@pytest.mark.parametrize("cpus", [8, 9.5])
+def test_who_may_use_all_processors_has_no_quota_of_them(tmp_path, cpus):
+    (tmp_path / "cgroup.controllers").write_text("cpu memory pids")
+    cgroup = create(Limits(memory=2**28, pids=64, cpus=cpus), tmp_path)
+    assert written(cgroup.folders[0])["cpu.max"] == "max 100000"
 
 
 def test_neither_is_a_reason_not_an_error(tmp_path):

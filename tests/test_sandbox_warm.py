@@ -17,13 +17,14 @@ from test_sandbox_attacks import targets as targets  # noqa: PLC0414  a fixture
 from test_sandbox_live import TO_ADA
 
 from sandbox.jail import Mount
-from sandbox.limits import Limits
+from sandbox.limits import Cgroup, Limits
 from sandbox.live.helper import Order
 from sandbox.live.watch import Watch
 from sandbox.process import start
+from sandbox.profile import warm_profile
 from sandbox.python import PYTHON
 from sandbox.settings import SandboxSettings
-from sandbox.warm import Warm, claiming, fits, open_sandbox, warm_profile
+from sandbox.warm import Warm, claiming, fits, open_sandbox
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a running jail its home and data")
 SCRIPT = "/opt/datalab-scripts/script.py"
@@ -53,7 +54,7 @@ def ran(jailed):
 
 def claimed(lab, text, *arguments):
     """What a script says in a warm jail that became ada's."""
-    with Warm(lab, settings_of(lab)) as warm, socket.socket(socket.AF_UNIX) as listening:
+    with Warm(warm_profile(lab, settings_of(lab)), limits_of(lab)) as warm, socket.socket(socket.AF_UNIX) as listening:
         assert warm.wait()
         jailed = warm.claim(script_profile(lab, text, *arguments), limits_of(lab), listening)
         assert jailed is not None
@@ -118,7 +119,8 @@ def test_a_claimed_warm_jail_is_as_a_cold_one(pair, what):
 def test_a_claimed_warm_jail_has_the_files_of_a_cold_one_and_the_script_that_waited(pair):
     warm, other = ({tuple(file) for file in one["files"]} for one in pair)
     extra = {path for path, *_ in warm - other}
-    assert extra == {f"/opt/datalab-scripts/{name}" for name in ("become.py", "kernels.py", "serve.py", "warm.py")}
+    scripts = ("become.py", "hubless.py", "kernels.py", "panel.py", "serve.py", "warm.py")
+    assert extra == {f"/opt/datalab-scripts/{name}" for name in scripts}
     assert other - warm == set()
 
 
@@ -176,7 +178,7 @@ def test_every_attack_is_blocked_in_a_warm_jail_that_was_claimed(attacked, name)
 
 @pytest.fixture
 def warm(lab):
-    with Warm(lab, settings_of(lab)) as made:
+    with Warm(warm_profile(lab, settings_of(lab)), limits_of(lab)) as made:
         assert made.wait()
         yield made
 
@@ -199,12 +201,43 @@ def test_until_it_is_claimed_once_it_shows_nothing_of_the_lab_and_belongs_to_nob
 
 def test_what_it_cannot_become_is_started_cold_and_it_stays_warm(lab, warm):
     profile = script_profile(lab, "import os; print(os.environ['DATALAB_LISTEN'].isdigit())")
+    other = replace(profile, tmp=2**20)
     with socket.socket(socket.AF_UNIX) as listening:
-        assert warm.claim(profile, limits_of(lab, pids=64), listening) is None
-        assert ran(open_sandbox(profile, limits_of(lab, pids=64), listening, warm)) == "True\n"
+        assert warm.claim(other, limits_of(lab), listening) is None
+        assert ran(open_sandbox(other, limits_of(lab), listening, warm)) == "True\n"
         assert ran(open_sandbox(profile, limits_of(lab), listening, warm)) == "True\n"
         assert warm.claim(profile, limits_of(lab), listening) is None
         assert ran(open_sandbox(profile, limits_of(lab), listening, None)) == "True\n"
+
+
+def test_it_takes_the_limits_of_the_size_that_was_chosen(lab, warm):
+    profile = script_profile(lab, "import time; print('here', flush=True); time.sleep(60)")
+    if not isinstance(warm._jailed.cgroup, Cgroup):  # noqa: SLF001
+        pytest.skip("there is no cgroup here, and limits are set for each process at its start")
+    for memory, pids, cpus in ((2**28, 64, 0.5), (2**31, 300, 0.7)):
+        warm._bound(Limits(memory=memory, pids=pids, cpus=cpus))  # noqa: SLF001
+        assert bounds(warm._jailed.cgroup) == (memory, pids, cpus)  # noqa: SLF001
+    with socket.socket(socket.AF_UNIX) as listening:
+        jailed = warm.claim(profile, Limits(memory=2**29, pids=100, cpus=1), listening)
+    with jailed:
+        assert jailed.bwrap.stdout.readline() == b"here\n"
+        assert bounds(jailed.cgroup) == (2**29, 100, 1)
+
+
+def test_where_it_uses_more_than_the_chosen_size_one_is_started_cold(lab, warm):
+    profile = script_profile(lab, "print('cold')")
+    small = Limits(memory=2**20, pids=100, cpus=1)
+    with socket.socket(socket.AF_UNIX) as listening:
+        assert warm.claim(profile, small, listening) is None
+    assert not warm.wait(0)
+
+
+def bounds(cgroup):
+    """The memory, processes and processors that a cgroup allows, of either version."""
+    names = ("memory.max", "memory.limit_in_bytes", "pids.max", "cpu.max", "cpu.cfs_quota_us")
+    told = [folder / name for name in names for folder in cgroup.folders if (folder / name).exists()]
+    memory, pids, quota = (int(path.read_text().split()[0]) for path in told)
+    return memory, pids, quota / 100_000
 
 
 def test_a_home_that_cannot_be_mounted_ends_it(lab, warm):
@@ -228,10 +261,13 @@ OWNER = """
 import pathlib, signal, sys
 sys.path[:0] = sys.argv[2:]
 from catalog.lab import Lab
+from sandbox.limits import Limits
+from sandbox.profile import warm_profile
 from sandbox.settings import SandboxSettings
 from sandbox.warm import Warm
 lab = Lab.open(pathlib.Path(sys.argv[1]))
-warm = Warm(lab, lab.section("sandbox", SandboxSettings))
+settings = lab.section("sandbox", SandboxSettings)
+warm = Warm(warm_profile(lab, settings), Limits(memory=settings.memory, pids=settings.pids, cpus=settings.cpus))
 assert warm.wait()
 print(warm._jailed.pid, flush=True)
 signal.pause()
@@ -282,12 +318,12 @@ def test_grants_come_and_go_in_it_as_in_any_other(lab, warm):
 
 def test_what_it_lacks_of_a_profile_is_all_that_it_is_given(lab):
     settings = settings_of(lab)
-    warm = warm_profile(lab, settings, 9)
+    warm = warm_profile(lab, settings)
     profile = script_profile(lab, "pass")
     shared = Mount(Path("/srv/project"), "/home/lab/project")
     order = claiming(warm, replace(profile, shared=(shared,)), ("/dev/loop7", "/var/homes/.mount"))
     assert order == Order(
-        files=dict(profile.files),
+        files={path: text for path, text in profile.files.items() if path != "/opt/datalab/rfc3987_syntax.py"},
         mounts=tuple((str(one.source), one.target) for one in profile.mounts if one.target.startswith("/data/")),
         shared=(("/srv/project", "/home/lab/project"),),
         base="/",
@@ -299,8 +335,7 @@ def test_what_it_lacks_of_a_profile_is_all_that_it_is_given(lab):
     "other", [{"tmp": 1}, {"uid": None}, {"seccomp": b"other"}, {"command": ("/usr/bin/sh",)}, {"mounts": ()}]
 )
 def test_another_kind_of_jail_cannot_be_had_of_it(lab, other):
-    warm = warm_profile(lab, settings_of(lab), 9)
+    warm = warm_profile(lab, settings_of(lab))
     profile = script_profile(lab, "pass")
-    limits = limits_of(lab)
-    assert fits(warm, limits, profile, limits)
-    assert not fits(warm, limits, replace(profile, **other), limits)
+    assert fits(warm, profile)
+    assert not fits(warm, replace(profile, **other))

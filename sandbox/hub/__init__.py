@@ -11,7 +11,7 @@
                    way, membership.py what they share
     spawner.py     a sandbox for a user of the Hub: choices.py, form.py, projects.py; launch.py starts its keeper
     grants.py      keeps what runs to what is granted now
-    keeper.py      holds it, a process of its own: order.py, held.py, relay.py, busy.py
+    keeper.py      holds it, a process of its own: order.py, held.py, relay.py, use.py
     client.py      how portal and gateway ask the Hub who somebody is; signin.py is the portal for who is signed in
     cluster.py     the same grants for KubeSpawner and BatchSpawner
 

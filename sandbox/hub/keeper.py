@@ -1,10 +1,13 @@
 """One user's sandbox, held by a process of its own: it lives on when the Hub or the proxy dies, and is found again.
 
-    python -m sandbox.hub.keeper < order        # → one line of JSON, {"pid", "started"} or {"error"}; then it is alone
+    an order on standard input → one line of JSON, {"pid", "started"} or {"error"}; then it is alone
+
+It is forked (zygote.py), and loads little by itself, for there are as many of it as there are sandboxes. One that is
+started early keeps a jail warm, says so in a line before, and ends when its owner does and no order has come.
 
 It starts the jail and hands it a listening socket, relays what the jail may ask of the Hub, reads the jail's output to
-its end and keeps the last of it, and looks each minute whether a kernel is busy. SIGTERM ends the jail in order, and
-then the keeper. It imports little, since there are as many of it as there are sandboxes.
+its end and keeps the last of it, and asks when it was last used. SIGTERM ends the jail in order, and
+then the keeper.
 """
 
 from __future__ import annotations
@@ -23,16 +26,18 @@ from typing import TYPE_CHECKING
 
 from policies.errors import DatalabError, SandboxError
 from policies.replace import replace_file
-from sandbox.hub import busy
+from sandbox.hub import use
 from sandbox.hub.held import held
-from sandbox.hub.order import JAIL, Order, read
+from sandbox.hub.order import JAIL, Early, Order, read, read_early
 from sandbox.hub.relay import Relay
 from sandbox.jail import Mount
 from sandbox.limits import NoCgroup
-from sandbox.process import Jailed, start
+from sandbox.warm import Warm, open_sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sandbox.process import Jailed
 
 TOLD = "/run/datalab"
 """Where a jail sees what it is told: the Hub's socket, and notice.json when it will be stopped."""
@@ -47,14 +52,18 @@ _A_SECOND = 1 << 20
 
 def main() -> int:
     """Hold one sandbox to its end."""
-    order = read(sys.stdin.buffer.read())
-    wake, woken = os.pipe()
-    os.set_blocking(woken, False)
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    signal.set_wakeup_fd(woken)
     with contextlib.ExitStack() as stack:
+        warm = kept_warm(read_early(sys.stdin.buffer.readline()), stack)
+        text = sys.stdin.buffer.read()
+        if not text:  # who started it is gone
+            return 0
+        order = read(text)
+        wake, woken = os.pipe()
+        os.set_blocking(woken, False)
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        signal.set_wakeup_fd(woken)
         try:
-            jailed = started(order, stack)
+            jailed = started(order, warm, stack)
         except (DatalabError, OSError) as error:
             _tell({"error": str(error)})
             return 1
@@ -62,7 +71,7 @@ def main() -> int:
         me = held(os.getpid())
         _tell({"pid": me.pid, "started": me.started})
         _stand_alone()
-        busy.Watch(order).start()
+        use.Watch(order).start()
         log = _Log(order.log)
         try:
             _wait(jailed, wake, log, order.grace)
@@ -73,7 +82,19 @@ def main() -> int:
     return 0
 
 
-def started(order: Order, stack: contextlib.ExitStack) -> Jailed:
+def kept_warm(early: Early | None, stack: contextlib.ExitStack) -> Warm | None:
+    """A warm jail, once it is warm; none where there can be none, and the order's is then started cold."""
+    if early is None:
+        return None
+    with contextlib.suppress(SandboxError):
+        warm = stack.enter_context(Warm(early.profile, early.limits))
+        if warm.wait():
+            _tell({"warm": True})
+            return warm
+    return None
+
+
+def started(order: Order, warm: Warm | None, stack: contextlib.ExitStack) -> Jailed:
     """The jail, with the sockets by which it is reached and reaches. Raises SandboxError where nothing bounds it."""
     told = order.folder / "told"
     told.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -85,12 +106,10 @@ def started(order: Order, stack: contextlib.ExitStack) -> Jailed:
         from sandbox.packages.service import serving  # noqa: PLC0415  the same
 
         stack.enter_context(serving(Lab.open(order.lab), order.user, told / "pip.sock"))
-    profile = replace(
-        order.profile,
-        mounts=(*order.profile.mounts, Mount(told, TOLD)),
-        env={**order.profile.env, "DATALAB_LISTEN": str(listening.fileno())},
-    )
-    jailed = stack.enter_context(start(profile, order.limits, keep=(listening.fileno(),)))
+    profile = replace(order.profile, mounts=(*order.profile.mounts, Mount(told, TOLD)))
+    jailed = stack.enter_context(open_sandbox(profile, order.limits, listening, warm))
+    if warm is not None:
+        warm.end()  # one that could not become it takes no memory any longer
     if isinstance(jailed.cgroup, NoCgroup) and os.geteuid() == 0:
         raise SandboxError(
             f"no cgroup bounds its memory and processors ({jailed.cgroup.reason}), and one sandbox could take those of "
@@ -213,7 +232,3 @@ def closed(order: Order, why: str) -> None:
 
     with contextlib.suppress(DatalabError):
         Lab.open(order.lab).audit.write(told.closed(order.user, order.purpose, why))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

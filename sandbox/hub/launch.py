@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import select
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -23,7 +19,7 @@ from sandbox.limits import Limits
 from sandbox.offer import offered
 from sandbox.packages.service import allows, python_of, with_packages
 from sandbox.process import unusable
-from sandbox.profile import environment, profile_of, script
+from sandbox.profile import SERVE, environment, profile_of, serving
 from sandbox.python import PYTHON
 from sandbox.server import FIRST, OPTIONS
 from sandbox.settings import SandboxSettings
@@ -34,13 +30,12 @@ if TYPE_CHECKING:
 
     from catalog.lab import Lab
     from sandbox.hub.choices import Choice
+    from sandbox.hub.early import Pool, Waiting
     from sandbox.hub.places import Places
     from sandbox.hub.settings import HubSettings
 
 _KNOWN_BY = "keeper.json"
-_STARTS_WITHIN = 60
 _STEP = 0.02
-_ENVIRONMENT = ("PATH", "LANG", "DATALAB_AUDIT_KEY")
 
 _NO_DOWNLOADS = {
     "disabledExtensions": {
@@ -83,14 +78,13 @@ def order(
     _end_forgotten(folder, front.grace)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
-    target, text = script("serve.py")
     packages = allows(lab)
     profile = profile_of(
         lab,
         user,
         settings,
         purpose=choice.purpose,
-        command=(PYTHON, target, *OPTIONS),
+        command=(PYTHON, SERVE, *OPTIONS),
         warn=warn,
         origin=told.origin,
         packages=packages,
@@ -100,11 +94,17 @@ def order(
         profile,
         files={
             **profile.files,
-            target: text,
+            **serving(),
             f"{CONFIG}/labconfig/page_config.json": json.dumps(_NO_DOWNLOADS).encode(),
             **offered(lab.root / "notebooks", int(settings.output), warn),
         },
-        env={**profile.env, **environment(settings.cpus, settings.memory), **told.env, "JUPYTERHUB_DEFAULT_URL": FIRST},
+        env={
+            **profile.env,
+            **environment(settings.cpus, settings.memory),
+            **told.env,
+            "JUPYTERHUB_DEFAULT_URL": FIRST,
+            "DATALAB_IDLE": str(front.idle),  # for the panel to say
+        },
         shared=() if shared is None else (shared[0],),
         groups=() if shared is None else shared[1],
     )
@@ -125,31 +125,19 @@ def order(
     )
 
 
-def launched(order: Order) -> Held:
-    """Start a keeper, nobody's child, in its own session. Raises SandboxError with what it said if no jail is made."""
-    with subprocess.Popen(
-        ["/usr/bin/setsid", "--fork", sys.executable, "-m", "sandbox.hub.keeper"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd="/",
-        env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
-    ) as starter:
-        said = _exchanged(starter, written(order))
+def launched(order: Order, pool: Pool, early: Waiting | None = None) -> Held:
+    """Have a keeper hold it: the one that was started early, or another if there is none or it ends without a word.
+
+    Raises SandboxError with what a keeper said if no jail is made.
+    """
+    text = written(order)
+    said = b"" if early is None else early.answer_to(text)
+    said = said or pool.cold().answer_to(text)
     told = json.loads(said) if said else {"error": "the sandbox's keeper did not start; the Hub's log says why"}
     if "error" in told:
         raise SandboxError(told["error"])
     (order.folder / _KNOWN_BY).write_bytes(said)
     return Held(**told)
-
-
-def _exchanged(starter: subprocess.Popen[bytes], text: bytes) -> bytes:
-    """Give a keeper its order, and return its first line; nothing if it says none in time: then it ends by itself."""
-    into, answer = starter.stdin, starter.stdout
-    if into is None or answer is None:
-        return b""
-    with contextlib.suppress(BrokenPipeError), into:
-        into.write(text)
-    return answer.readline() if select.select([answer], [], [], _STARTS_WITHIN)[0] else b""
 
 
 def ended(keeper: Held, within: float) -> None:

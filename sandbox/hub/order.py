@@ -1,4 +1,5 @@
-"""What a keeper is told, as one JSON text on its standard input: the jail, its limits, and where it answers.
+"""What a keeper is told on its standard input: a line of what to keep warm until it is needed, which may be empty, then
+one JSON text, the order: the jail, its limits, and where it answers.
 
 It goes by a pipe, since argv and the environment of a process are read by others; it holds the user's token.
 """
@@ -32,7 +33,7 @@ class Order:
     base: str
     """Where JupyterLab answers: `/user/ada/`."""
     token: str
-    """By which JupyterLab is asked whether a kernel is busy."""
+    """By which JupyterLab is asked when it was used."""
     log: Path
     grace: float
     lab: Path
@@ -43,30 +44,48 @@ class Order:
     """Whether pip in the jail reaches what the lab allows, at `told/pip.sock`."""
 
 
-def written(order: Order) -> bytes:
-    """The order as JSON."""
-    told = asdict(order)
-    told["profile"]["seccomp"] = _text(order.profile.seccomp)
-    told["profile"]["files"] = {target: _text(content) for target, content in order.profile.files.items()}
-    return json.dumps(told, default=str).encode()
+@dataclass(frozen=True)
+class Early:
+    """A jail to keep warm (sandbox/warm.py) until there is an order."""
+
+    profile: Profile
+    limits: Limits
+
+
+def written(told: Order | Early) -> bytes:
+    """An order or its first line as JSON, in which no line ends."""
+    fields = asdict(told)
+    fields["profile"]["seccomp"] = _text(told.profile.seccomp)
+    fields["profile"]["files"] = {target: _text(content) for target, content in told.profile.files.items()}
+    return json.dumps(fields, default=str).encode()
 
 
 def read(text: bytes) -> Order:
-    """What `written` wrote."""
+    """The order that `written` wrote."""
     told: dict[str, Any] = json.loads(text)
-    profile = told.pop("profile")
+    profile, limits = _profile(told.pop("profile")), Limits(**told.pop("limits"))
     paths: dict[str, Any] = {name: Path(told.pop(name)) for name in ("folder", "hub", "log", "lab")}
+    return Order(profile=profile, limits=limits, **paths, **told)
+
+
+def read_early(line: bytes) -> Early | None:
+    """The first line; None for an empty one."""
+    told = json.loads(line) if line.strip() else None
+    return None if told is None else Early(_profile(told["profile"]), Limits(**told["limits"]))
+
+
+def _profile(told: dict[str, Any]) -> Profile:
     made = {
-        **profile,
-        "home": Path(profile["home"]),
-        "mounts": _mounts(profile["mounts"]),
-        "shared": _mounts(profile["shared"]),
-        "groups": tuple(profile["groups"]),
-        "files": {target: base64.b64decode(content) for target, content in profile["files"].items()},
-        "seccomp": base64.b64decode(profile["seccomp"]),
-        "command": tuple(profile["command"]),
+        **told,
+        "home": None if told["home"] is None else Path(told["home"]),
+        "mounts": _mounts(told["mounts"]),
+        "shared": _mounts(told["shared"]),
+        "groups": tuple(told["groups"]),
+        "files": {target: base64.b64decode(content) for target, content in told["files"].items()},
+        "seccomp": base64.b64decode(told["seccomp"]),
+        "command": tuple(told["command"]),
     }
-    return Order(profile=Profile(**made), limits=Limits(**told.pop("limits")), **paths, **told)
+    return Profile(**made)
 
 
 def _text(content: bytes) -> str:

@@ -80,7 +80,7 @@ def children_of(
     hosts = settings.domain is not None
     return (
         Child("proxy", proxy.command(places, port, hosts=hosts), proxy_env, stale=places.proxy),
-        Child("hub", (sys.executable, "-m", "jupyterhub", "-f", str(_CONFIG)), env, stale=places.hub),
+        Child("hub", (sys.executable, "-m", "sandbox.hub.app", "-f", str(_CONFIG)), env, stale=places.hub),
         Child("portal", (*service, "portal"), env, stale=places.portal),
         Child("gateway", (*service, "gateway"), env, stale=places.gateway),
         Child("grants", (sys.executable, "-m", "sandbox.hub.grants"), env),

@@ -65,6 +65,8 @@ class HubSettings(Model):
     domain: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")] | None = None
     sandboxes: int = Field(30, ge=1, le=10_000)
     """So many run at most, of all users together."""
+    warm: int = Field(2, ge=0, le=100)
+    """So many jails are kept warm for who asks next; each takes the memory of a JupyterLab. As root alone."""
     idle: float = Field(3600, ge=0, le=30 * 86400)
     """Seconds without anybody and without a busy kernel after which a sandbox is stopped; 0: never."""
     notice: float = Field(300, ge=0, le=86400)

@@ -10,7 +10,7 @@ import asyncio
 import datetime as dt
 import json
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from jupyterhub import orm  # type: ignore[import-untyped]
 from jupyterhub.spawner import Spawner  # type: ignore[import-untyped]
@@ -19,13 +19,14 @@ from traitlets import Any as AnyTrait
 
 from policies.errors import DatalabError, DeniedError, SandboxError, UsageError
 from sandbox.hub import choices, launch
-from sandbox.hub.busy import noted
 from sandbox.hub.form import form
 from sandbox.hub.held import Held
 from sandbox.hub.places import address
+from sandbox.hub.use import noted
 
 if TYPE_CHECKING:
     from catalog.lab import Lab
+    from sandbox.hub.early import Pool
     from sandbox.hub.order import Order
     from sandbox.hub.places import Places
     from sandbox.hub.settings import HubSettings
@@ -43,6 +44,8 @@ class LabSpawner(Spawner):  # type: ignore[misc]
     lab = cast("Lab", AnyTrait(config=True))
     places = cast("Places", AnyTrait(config=True))
     front = cast("HubSettings", AnyTrait(config=True))
+    pool: ClassVar[Pool]
+    """Of all users together; no option, for options are copied."""
 
     _held: Held | None = None
 
@@ -81,7 +84,9 @@ class LabSpawner(Spawner):  # type: ignore[misc]
                     "stopped; the bound is [hub] sandboxes"
                 )
             order = await asyncio.to_thread(self._order, self._told())
-            self._held = await asyncio.to_thread(launch.launched, order)
+            early = self.pool.take()
+            self.log.info("%s: %s", self._log_name, "a warm jail" if early else "a cold start")
+            self._held = await asyncio.to_thread(launch.launched, order, self.pool, early)
         except DatalabError as error:
             self.log.warning("%s: no sandbox: %s", self._log_name, " ".join(str(error).split()))
             raise self._refused(error) from None
@@ -104,8 +109,8 @@ class LabSpawner(Spawner):  # type: ignore[misc]
     async def _cull(self) -> None:
         """Stop it if its time is over, or tell it that it will be; a busy kernel counts as somebody."""
         folder = self.places.sandbox(self.user.name)
-        last = self.orm_spawner.last_activity or self.orm_spawner.started
-        used = time.time() if last is None else last.replace(tzinfo=dt.UTC).timestamp()
+        started = self.orm_spawner.started  # the proxy's last_activity has pings, too
+        used = time.time() if started is None else started.replace(tzinfo=dt.UTC).timestamp()
         if noted(folder).exists():
             used = max(used, noted(folder).stat().st_mtime)
         left = used + self.front.idle - time.time()

@@ -1,7 +1,7 @@
 """Inside a warm jail: a process that has loaded what a Python kernel needs, and forks one when the server wants it.
 
 It has no threads and no sockets of a kernel's, so a fork of it is as good as a start. Whatever else is wanted, another
-kernel or a fork that fails, is started as ever.
+kernel or a fork that fails, is started as ever. It takes 40 MB, so it ends when it was not asked for a while.
 """
 
 import json
@@ -17,6 +17,8 @@ from become import obey  # type: ignore[import-not-found]  # beside this file in
 
 _LAUNCHER = "ipykernel_launcher"
 _MOST = 1 << 20
+_KEPT = 600
+"""Seconds for which it waits to be asked again."""
 
 
 class Forked:
@@ -60,7 +62,7 @@ class Forked:
 def prepare(others: list[int]) -> socket.socket:
     """Fork the process that will fork kernels, and return the socket by which it is told; `others` it closes.
 
-    It says `ready`; then it takes a claim, and says `claimed`; then orders of kernels, until the socket is closed.
+    It says `ready`; then it takes a claim, and says `claimed`; then orders of kernels, until none comes for _KEPT s.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() != 0:
@@ -77,7 +79,7 @@ def prepare(others: list[int]) -> socket.socket:
     obey(json.loads(claim))
     theirs.send(b"claimed")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # kernels that end are reaped by themselves
-    while order := theirs.recv(_MOST):
+    while select.select([theirs], [], [], _KEPT)[0] and (order := theirs.recv(_MOST)):
         fork(theirs, json.loads(order))
     os._exit(0)
 
@@ -112,8 +114,9 @@ def fork(asked: socket.socket, order: dict[str, Any]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)
     os.environ.clear()
-    # A kernel ends when its parent does; the other is what its debugger sets as it is loaded
-    os.environ.update(order["env"], JPY_PARENT_PID=str(os.getppid()), PYDEVD_USE_FRAME_EVAL="NO")
+    # What its debugger sets as it is loaded; a kernel would end with its parent, but here ends with the whole jail
+    os.environ.update(order["env"], PYDEVD_USE_FRAME_EVAL="NO")
+    os.environ.pop("JPY_PARENT_PID", None)
     os.chdir(order["cwd"])
     sys.argv = [_LAUNCHER, *order["argv"]]
     sys.path[:] = [place for place in sys.path if place != os.path.dirname(__file__)]  # noqa: PTH120

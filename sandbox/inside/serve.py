@@ -14,6 +14,7 @@ from pathlib import Path
 
 from jupyter_server.serverapp import ServerApp
 from jupyterlab.labapp import LabApp  # type: ignore[import-untyped]
+from panel import answer_on  # type: ignore[import-not-found]  # beside this file in a jail
 
 
 def adopt(server: ServerApp) -> bool:
@@ -21,6 +22,7 @@ def adopt(server: ServerApp) -> bool:
     listening = socket.socket(fileno=int(os.environ["DATALAB_LISTEN"]))
     listening.setblocking(False)  # noqa: FBT003  socket takes no keywords
     server.http_server.add_socket(listening)
+    answer_on(server)
     return True
 
 
@@ -63,6 +65,9 @@ if __name__ == "__main__":
             Path(os.environ["DATALAB_PACKAGES"]).mkdir(parents=True, exist_ok=True)  # or Python would not look again
         subprocess.Popen([sys.executable, "/opt/datalab-scripts/forward.py"])
     if "JUPYTERHUB_API_TOKEN" in os.environ:
+        from hubless import stand_in  # type: ignore[import-not-found]  # handed in where there is a Hub
+
+        stand_in()
         from jupyterhub.singleuser import main  # type: ignore[import-untyped]
 
         ServerApp._bind_http_server_unix = adopt  # type: ignore[assignment]  # noqa: SLF001  the Hub makes the class

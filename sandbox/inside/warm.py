@@ -17,6 +17,7 @@ from typing import Any
 
 import kernels  # type: ignore[import-not-found]  # beside this file in a jail
 from become import obey  # type: ignore[import-not-found]
+from hubless import stand_in  # type: ignore[import-not-found]
 
 _MOST = 1 << 20
 
@@ -28,6 +29,7 @@ _SERVER = (
     *(f"jupyter_server.services.{name}.handlers" for name in ("kernelspecs", "nbconvert", "security", "sessions")),
     *("jupyter_server.kernelspecs.handlers", "jupyter_server.nbconvert.handlers", "jupyter_server.view.handlers"),
     *("jupyter_server_terminals", "jupyterlab.labapp", "jupyterlab_server", "nbconvert.exporters"),
+    *("jupyterhub.singleuser", "jupyterhub.singleuser.extension", "jupyterhub.services.auth"),
     *("notebook_shim.nbserver", "psutil", "tornado.platform.asyncio"),
 )
 """What a server imports until it has started its first kernel. One that is missing is loaded when it is wanted."""
@@ -57,6 +59,7 @@ def main() -> None:
 
 
 def _load() -> None:
+    stand_in()
     for name in _SERVER:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)

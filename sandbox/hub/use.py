@@ -1,0 +1,85 @@
+"""When a sandbox was last used, asked of its JupyterLab every few seconds, for the Hub to read.
+
+The proxy would count what a tab in the background sends to stay connected; JupyterLab knows what was done in it, and
+whether a kernel is at work. The answer is the sandbox's own: whoever makes it say "busy" keeps one that they could keep
+by computing as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import http.client
+import json
+import os
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.hub.order import Order
+
+EACH = 10
+_LONGEST = 1 << 20
+_SECONDS = 20
+
+
+class Watch:
+    """Asks in a thread of its own, and notes when the sandbox was last used."""
+
+    def __init__(self, order: Order) -> None:
+        """Nothing is asked yet."""
+        self._order = order
+
+    def start(self) -> None:
+        """Begin; it ends with the process."""
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(EACH)
+            at = last_use(self._order.folder / "lab.sock", self._order.base, self._order.token)
+            if at is not None:
+                with contextlib.suppress(OSError):
+                    noted(self._order.folder).touch()
+                    os.utime(noted(self._order.folder), (at, at))
+
+
+def noted(folder: Path) -> Path:
+    """The file whose time says when a sandbox was last used."""
+    return folder / "used"
+
+
+def last_use(lab: Path, base: str, token: str) -> float | None:
+    """Seconds since the epoch: now, if a kernel says that it is busy; None where there is no answer."""
+    try:
+        kernels = _told(lab, f"{base}api/kernels?no_track_activity=1", token)  # or to be asked would be a use
+        if any(kernel.get("execution_state") == "busy" for kernel in kernels):
+            return time.time()
+        at = dt.datetime.fromisoformat(_told(lab, f"{base}api/status", token)["last_activity"])
+        return min(at.timestamp(), time.time())
+    except (OSError, http.client.HTTPException, ValueError, AttributeError, TypeError, KeyError, OverflowError):
+        return None
+
+
+def _told(lab: Path, url: str, token: str) -> Any:
+    connection = _Connection(lab)
+    try:
+        connection.request("GET", url, headers={"Authorization": f"token {token}"})
+        return json.loads(connection.getresponse().read(_LONGEST))
+    finally:
+        connection.close()
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=_SECONDS)
+        self._path = str(path)
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(_SECONDS)
+        self.sock.connect(self._path)
