@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import hmac
+import http.server
+import json
 import socket
 import subprocess
 import sys
+import threading
+import time
 
 import httpx
+import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from fixtures_hub import hub_lab, serving
+from tornado import web
 
 from policies.errors import DocumentError, UsageError
-from sandbox.hub.oidc import groups_from, keep, name_of, oidc_config
+from sandbox.hub.oidc import OidcAuthenticator, groups_from, keep, name_of, oidc_config
 from sandbox.hub.settings import OidcSettings
 
 URLS = {word: f"https://id.example/{word}" for word in ("authorize_url", "token_url", "userinfo_url")}
@@ -141,3 +152,97 @@ def test_without_the_clients_secret_nothing_is_served_and_the_secret_is_in_no_er
     monkeypatch.setenv("DATALAB_OIDC_SECRET", "s3cret")
     made = oidc_config(settings, "https://lab.example/")
     assert (made["oauth_callback_url"], made["client_secret"]) == ("https://lab.example/hub/oauth_callback", "s3cret")
+
+
+class Provider:
+    """A provider that answers as ProConnect does, on a real port: its keys, and a signed JWT for who has the token."""
+
+    def __init__(self) -> None:
+        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.said = ""
+        provider = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):  # the library's name
+                ours = self.headers["Authorization"] == "Bearer t0k"
+                text = provider.said if ours else "no"
+                body = json.dumps(provider.keys).encode() if self.path == "/jwks" else text.encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    @property
+    def keys(self):
+        told = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key()))
+        return {"keys": [{**told, "kid": "k1", "use": "sig"}]}
+
+    def sign(self, key=None, algorithm="RS256", kid="k1", **claims):
+        told = {"sub": "1", "email": "ana@inrae.fr", "aud": "datalab", "exp": int(time.time()) + 60, **claims}
+        kept = {name: value for name, value in told.items() if value is not None}
+        return jwt.encode(kept, key or self.key, algorithm=algorithm, headers={"kid": kid})
+
+
+@pytest.fixture(scope="module")
+def signing():
+    made = Provider()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def authenticator(signing):
+    urls = {"userinfo_url": f"{signing.url}/userinfo", "jwks_url": f"{signing.url}/jwks"}
+    settings = OidcSettings.model_validate({**URLS, **urls, "client_id": "datalab"})
+    return OidcAuthenticator(claims=settings, client_id="datalab", userdata_url=str(settings.userinfo_url))
+
+
+def said_by(signing, text):
+    signing.said = text
+    return asyncio.run(authenticator(signing).token_to_user({"access_token": "t0k", "token_type": "Bearer"}))
+
+
+def test_what_is_signed_by_the_providers_key_for_this_client_is_believed(signing):
+    told = said_by(signing, signing.sign(given_name="Ana"))
+    assert (told["sub"], told["email"], told["given_name"]) == ("1", "ana@inrae.fr", "Ana")
+
+
+def encoded(content):
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def wrongly_signed(signing):
+    other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    public = signing.key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    right = signing.sign()
+    head, body, mark = right.split(".")
+    yield "another's key", signing.sign(other)
+    yield "a key that it does not have", signing.sign(other, kid="k2")
+    yield "no signature", jwt.encode({"sub": "1", "aud": "datalab"}, None, algorithm="none", headers={"kid": "k1"})
+    secretly = b'{"alg": "HS256", "kid": "k1"}'
+    as_secret = f"{encoded(secretly)}.{body}"
+    yield "its public key as a secret", f"{as_secret}.{encoded(hmac.digest(public, as_secret.encode(), 'sha256'))}"
+    yield "for another client", signing.sign(aud="other")
+    yield "for nobody", signing.sign(aud=None)
+    yield "of nobody", signing.sign(sub=None)
+    yield "too late", signing.sign(exp=int(time.time()) - 600)
+    yield "changed", f"{head}.{body[:-2]}{'AA' if body[-2:] != 'AA' else 'BB'}.{mark}"
+    yield "without its mark", f"{head}.{body}."
+    yield "plain JSON", '{"sub": "1", "email": "ana@inrae.fr"}'
+    yield "nothing", ""
+
+
+def test_whatever_else_is_said_of_a_user_lets_nobody_in(signing):
+    for what, text in wrongly_signed(signing):
+        with pytest.raises(web.HTTPError, match="not signed by it for this lab") as refused:
+            said_by(signing, text)
+        assert refused.value.status_code == 403, what

@@ -8,7 +8,7 @@
     front.py       which address is whose
     config.py      the lab's settings → all of JupyterHub's configuration, pure; roles.py; hubconfig.py, proxy.py
     accounts.py    local accounts; confusable.py, throttle.py; login.py is how the Hub asks them, oidc.py the other
-                   way, membership.py what they share
+                   way (signed.py), membership.py what they share
     spawner.py     a sandbox for a user of the Hub: choices.py, form.py, projects.py; launch.py starts its keeper
     grants.py      keeps what runs to what is granted now
     keeper.py      holds it, a process of its own: order.py, held.py, relay.py, use.py

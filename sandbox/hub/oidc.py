@@ -20,6 +20,7 @@ from policies.errors import DocumentError, UsageError
 from policies.people import NAMES, Account
 from policies.settings import Name
 from sandbox.hub.membership import Membership
+from sandbox.hub.signed import claims_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,6 +87,19 @@ class OidcAuthenticator(Membership, GenericOAuthenticator):  # type: ignore[misc
     """A provider's users. `claims` is the section [hub.oidc]."""
 
     claims: Any = AnyTrait(config=True)
+
+    async def token_to_user(self, token_info: dict[str, Any]) -> dict[str, Any]:
+        """What the provider says of who has come. Raises web.HTTPError where that should be signed, and is not."""
+        if self.claims.jwks_url is None:
+            told: dict[str, Any] = await GenericOAuthenticator.token_to_user(self, token_info)
+            return told
+        headers = self.build_userdata_request_headers(token_info["access_token"], token_info["token_type"])
+        answer = await self.httpfetch(self.userdata_url, "Fetching user info", parse_json=False, headers=headers)
+        keys = await self.httpfetch(str(self.claims.jwks_url), "Fetching the provider's keys")
+        try:
+            return claims_of(answer.body.decode("ascii", errors="replace").strip(), keys, self.client_id)
+        except UsageError as error:
+            raise web.HTTPError(403, str(error)) from None
 
     def user_info_to_username(self, user_info: Mapping[str, Any]) -> str:
         """The name. Raises web.HTTPError for one that no user can have."""

@@ -47,6 +47,8 @@ class OidcSettings(Model):
     authorize_url: HttpUrl
     token_url: HttpUrl
     userinfo_url: HttpUrl
+    jwks_url: HttpUrl | None = None
+    """Where the provider's keys are, if what `userinfo_url` answers is a signed JWT."""
     logout_url: HttpUrl | None = None
     client_id: Annotated[str, StringConstraints(min_length=1)]
     secret_env: str = "DATALAB_OIDC_SECRET"  # noqa: S105  the name of a variable, not a secret

@@ -4,6 +4,7 @@ It has no threads and no sockets of a kernel's, so a fork of it is as good as a 
 kernel or a fork that fails, is started as ever. It takes 40 MB, so it ends when it was not asked for a while.
 """
 
+import contextlib
 import json
 import os
 import select
@@ -78,6 +79,8 @@ def prepare(others: list[int]) -> socket.socket:
         os._exit(0)
     obey(json.loads(claim))
     theirs.send(b"claimed")
+    with contextlib.suppress(ImportError):
+        import lab  # type: ignore[import-not-found]  # noqa: F401, PLC0415  it is there since the claim
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # kernels that end are reaped by themselves
     while select.select([theirs], [], [], _KEPT)[0] and (order := theirs.recv(_MOST)):
         fork(theirs, json.loads(order))
@@ -88,7 +91,7 @@ def _load() -> None:
     """Import what a kernel loads as it starts, and what `import lab` waits for."""
     import sqlite3  # noqa: F401, PLC0415  IPython's history
 
-    import duckdb  # noqa: F401, PLC0415
+    import duckdb  # noqa: PLC0415
     import ipykernel.debugger  # noqa: PLC0415
     import ipykernel.kernelapp  # noqa: F401, PLC0415
     import IPython.core.completerlib  # noqa: PLC0415
@@ -96,9 +99,14 @@ def _load() -> None:
     import psutil  # type: ignore[import-untyped]  # noqa: F401, PLC0415
     import tornado.platform.asyncio  # noqa: F401, PLC0415
 
+    duckdb.connect().close()  # its threads are gone with it
+
 
 def fork(asked: socket.socket, order: dict[str, Any]) -> None:
-    """Fork a kernel, and answer its process id once it is the leader of a session of its own."""
+    """Fork a kernel, and answer its process id once it leads a session of its own and its sockets are there.
+
+    Whoever connects to them before has to try again, and misses what it says first: that would take half a second more.
+    """
     ended, begun = os.pipe()
     pid = os.fork()
     if pid != 0:
@@ -109,7 +117,6 @@ def fork(asked: socket.socket, order: dict[str, Any]) -> None:
         return
     os.setsid()
     os.close(ended)
-    os.close(begun)
     asked.close()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)
@@ -120,9 +127,14 @@ def fork(asked: socket.socket, order: dict[str, Any]) -> None:
     os.chdir(order["cwd"])
     sys.argv = [_LAUNCHER, *order["argv"]]
     sys.path[:] = [place for place in sys.path if place != os.path.dirname(__file__)]  # noqa: PTH120
-    from ipykernel import kernelapp  # noqa: PLC0415
+    from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415
 
-    kernelapp.launch_new_instance()
+    class Kernel(IPKernelApp):
+        def init_sockets(self) -> None:
+            super().init_sockets()  # type: ignore[no-untyped-call]
+            os.close(begun)
+
+    Kernel.launch_instance()
     sys.exit(0)
 
 
