@@ -11,6 +11,8 @@ import httpx
 import pytest
 from fixtures_hub import SECONDS, Served, xsrf
 
+from sandbox.airlock.store import Submissions
+
 RAW = """
 import http.client, os, socket, sys
 def ask(path, method="GET", name="/run/datalab/hub.sock"):
@@ -54,6 +56,15 @@ def test_a_sandbox_holds_what_its_user_was_granted_for_the_purpose_that_they_cho
     assert two.run("ada", listed).strip() == "['irve/open', 'irve/raw']"
     assert two.run("bob", listed).strip() == "['irve/open', 'secret/raw']"
     assert "['a', 'b', 'c']" in two.run("ada", "import lab; print(sorted(lab.table('irve@raw.bornes').df()['id']))")
+
+
+def test_what_is_to_leave_is_taken_and_checked_while_the_sandbox_runs(two):
+    two.run("ada", "import lab; open('t.csv', 'w').write('n\\n50\\n'); lab.release('t.csv', why='figure 1')")
+    store = Submissions.of(two.served.lab)
+    (made,) = two.served.until(lambda: [one for one in store.all() if one.state != "submitted"])
+    assert (made.user, made.why) == ("ada", "figure 1")
+    told = "import pathlib; print((pathlib.Path.home() / 'outbox' / 'answers.jsonl').read_text())"
+    assert two.served.until(lambda: '"file": "t.csv"' in two.run("ada", told))
 
 
 def test_the_audit_log_has_whence_a_sandbox_was_opened(two):

@@ -342,7 +342,7 @@ def statements(draw) -> str:
 
 @given(sql=statements())
 @settings(
-    max_examples=int(os.environ.get("DATALAB_FUZZ", "1000")), deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=int(os.environ.get("DATALAB_FUZZ", "2000")), deadline=None, suppress_health_check=list(HealthCheck)
 )
 def test_no_statement_reads_outside_of_the_grant_or_names_a_path(gateway, sql):
     answer = gateway.sql(sql, "eve")

@@ -28,7 +28,7 @@ from sandbox.homes import check_room, users
 from sandbox.settings import SandboxSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from catalog.lab import Lab
@@ -39,11 +39,12 @@ _LONGEST_WHY = 250
 _FULL: Final = "full"
 
 
-def collect(lab: Lab, warn: Callable[[str], None]) -> tuple[Submission, ...]:
+def collect(lab: Lab, warn: Callable[[str], None], of: Collection[str] | None = None) -> tuple[Submission, ...]:
     """Take every file that waits in an outbox, check what was not checked yet, and return what is new of it all.
 
-    `warn` is told of each entry that cannot be taken, and why; so are its user and the audit log. Raises SandboxError
-    where no jail can be made for the checks: what was taken stays `submitted`.
+    `of` are the users whose outboxes are looked into, None for all. `warn` is told of each entry that cannot be taken,
+    and why; so are its user and the audit log. Raises SandboxError where no jail can be made for the checks: what was
+    taken stays `submitted`.
     """
     collector = _Collector(lab, Submissions.of(lab), lab.section("airlock", AirlockSettings), warn)
     with collector.store.hold():
@@ -51,6 +52,8 @@ def collect(lab: Lab, warn: Callable[[str], None]) -> tuple[Submission, ...]:
     homes = lab.var / "homes"
     found = {}
     for user in users(lab):
+        if of is not None and user not in of:
+            continue
         found.update({one.number: one for one in collector.from_home(homes / user)})
     for one in collector.store.waiting():
         if one.state == "submitted":

@@ -91,6 +91,7 @@ def kept_warm(early: Early | None, stack: contextlib.ExitStack) -> Warm | None:
         if warm.wait():
             _tell({"warm": True})
             return warm
+        warm.end()
     return None
 
 

@@ -73,7 +73,7 @@ def serve(lab: Lab, port: int | None, ready: Callable[[str], None]) -> None:
 def children_of(
     lab: Lab, settings: HubSettings, places: Places, secrets: ServiceTokens, port: int
 ) -> tuple[Child, ...]:
-    """The five processes. Pure but for looking where the proxy is installed."""
+    """The six processes. Pure but for looking where the proxy is installed."""
     env = {**os.environ, "DATALAB_LAB": str(lab.root), "DATALAB_HUB_PORT": str(port)}
     proxy_env = {"PATH": os.environ.get("PATH", ""), "CONFIGPROXY_AUTH_TOKEN": secrets.proxy}
     service = (sys.executable, "-m", "sandbox.hub.services")
@@ -84,6 +84,7 @@ def children_of(
         Child("portal", (*service, "portal"), env, stale=places.portal),
         Child("gateway", (*service, "gateway"), env, stale=places.gateway),
         Child("grants", (sys.executable, "-m", "sandbox.hub.grants"), env),
+        Child("outboxes", (sys.executable, "-m", "sandbox.hub.outboxes"), env),
     )
 
 

@@ -1,0 +1,48 @@
+"""The outboxes of the Hub's sandboxes, emptied and checked every few seconds: a child of `datalab serve`.
+
+python -m sandbox.hub.outboxes
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+from pathlib import Path
+
+from catalog.lab import Lab
+from policies.errors import DatalabError
+from sandbox.airlock.collect import collect
+from sandbox.homes import users
+from sandbox.hub.grants import running
+from sandbox.hub.places import places_of
+
+LOG = logging.getLogger("datalab.outboxes")
+_EACH = 10
+
+
+def main() -> None:
+    """Empty them until SIGTERM: all of them first, then those of sandboxes that run or did a moment ago."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    over, ending = os.pipe()
+    os.set_blocking(ending, False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(ending)
+    lab = Lab.open(Path(os.environ["DATALAB_LAB"]))
+    places = places_of(lab)
+    before = set(users(lab))
+    while not select.select([over], [], [], _EACH)[0]:
+        now = {one.user for one in running(places)}
+        try:
+            for made in collect(lab, lambda said: LOG.warning("%s", said), of=now | before):
+                LOG.info("%d, of %s: %s", made.number, made.user, made.state)
+            before = now
+        except (DatalabError, OSError) as error:  # no jail for the checks, a full disk: it is tried again
+            LOG.warning("%s", error)
+            before |= now
+
+
+if __name__ == "__main__":
+    main()
