@@ -78,7 +78,7 @@ def _side_by_side(
 
 
 def _batch(files: list[Path], out: Path, form: Format, reading: Reading, settings: IngestSettings) -> list[Converted]:
-    return list(convert(files, out, form, reading, settings))
+    return list(convert(files, out, form, reading, settings, threads=1))  # each processor has a process
 
 
 def _processes(workers: int) -> ProcessPoolExecutor:

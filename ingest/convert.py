@@ -58,12 +58,19 @@ class Converted:
 
 
 def convert(
-    files: Sequence[Path], out: Path, form: Format, reading: Reading, settings: IngestSettings
+    files: Sequence[Path],
+    out: Path,
+    form: Format,
+    reading: Reading,
+    settings: IngestSettings,
+    *,
+    threads: int | None = None,
 ) -> Iterator[Converted]:
     """Write each file's table as `out/STEM.parquet` (or .csv) with `out/STEM.receipt.json`.
 
     Of a file of several tables, each becomes `out/STEM/TABLE.…`. A table appears whole or not at all; one that fails
-    stops no other. Raises UsageError if `out` is no folder and cannot become one.
+    stops no other. `threads` are the engine's, None as many as there are processors. Raises UsageError if `out` is no
+    folder and cannot become one.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -73,7 +80,7 @@ def convert(
     rest = deque(files)
     with tempfile.TemporaryDirectory(dir=out, prefix=".datalab-") as scratch:
         while rest:
-            with open_desk(Path(scratch), settings) as desk:
+            with open_desk(Path(scratch), settings, threads=threads) as desk:
                 sound = True
                 while rest and sound:
                     yield from _file(rest.popleft(), out, form, reading, desk, taken)

@@ -71,12 +71,21 @@ class Desk:
 
 @contextlib.contextmanager
 def open_desk(
-    scratch: Path, settings: IngestSettings, territory: Mapping[str, Box] = MappingProxyType({})
+    scratch: Path,
+    settings: IngestSettings,
+    territory: Mapping[str, Box] = MappingProxyType({}),
+    *,
+    threads: int | None = None,
 ) -> Iterator[Desk]:
-    """A desk whose passing files lie in `scratch`, which is there and is the caller's to take away."""
+    """A desk whose passing files lie in `scratch`, which is there and is the caller's to take away.
+
+    Its engine has as many `threads` as there are processors, unless other desks have those.
+    """
     with duckdb.connect() as con, ThreadPoolExecutor(1) as aside:
         con.execute("SET TimeZone = 'UTC'")
         con.execute("SET temp_directory = ?", [str(scratch / "spill")])
         con.execute("SET memory_limit = ?", [f"{settings.memory_mb}MB"])
         con.execute("SET enable_progress_bar = false")
+        if threads is not None:
+            con.execute(f"SET threads = {threads}")
         yield Desk(con=con, scratch=scratch, settings=settings, aside=aside, territory=territory)
