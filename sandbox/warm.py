@@ -67,6 +67,11 @@ class Warm:
         if self._taken.acquire(blocking=False):
             self._end()
 
+    @property
+    def ended(self) -> int:
+        """A descriptor that becomes readable when its last process is gone."""
+        return self._jailed.ended
+
     def wait(self, seconds: float = _ANSWERS_WITHIN) -> bool:
         """Wait until it is warm; says whether it is, was not claimed and has not ended."""
         return not self._taken.locked() and self._is_warm(seconds)

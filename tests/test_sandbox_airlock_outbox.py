@@ -12,8 +12,9 @@ from fixtures_airlock import GOOD
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.errors import SandboxError
+from policies.errors import LakeError, SandboxError
 from sandbox.airlock import beneath
+from sandbox.airlock import collect as collecting
 from sandbox.airlock.beneath import UnsafeFileError, open_beneath, open_file
 from sandbox.airlock.outbox import Asked, parcel, plain
 
@@ -144,6 +145,72 @@ def test_a_place_to_put_files_away_that_is_a_link_moves_nothing_out(airlock, sec
     airlock.collect()
     assert list(elsewhere.iterdir()) == []
     assert secret.read_bytes() == SECRET
+
+
+@pytest.mark.parametrize("number", [10**9 + 1, 10**300, 7])
+def test_words_about_a_number_that_none_can_have_hold_nobody_up(airlock, number):
+    airlock.words("ada", answers=number)
+    airlock.put("bob", "t.csv")
+    (made,) = airlock.collect()
+    assert (made.user, made.state) == ("bob", "checked")
+    assert [path.name for path in airlock.outbox("ada").iterdir() if path.name.startswith("r1")] == []
+
+
+def test_an_outbox_that_cannot_be_read_holds_nobody_up(airlock, monkeypatch):
+    real = collecting.opened_outbox
+
+    def broken(home, **given):
+        if home.name == "ada":
+            raise OSError(5, "Input/output error")
+        return real(home, **given)
+
+    monkeypatch.setattr(collecting, "opened_outbox", broken)
+    airlock.put("ada", "t.csv")
+    airlock.put("bob", "t.csv")
+    (made,) = airlock.collect()
+    assert made.user == "bob"
+    assert "ada: " in airlock.warned[0]
+
+
+def test_a_copy_that_is_damaged_holds_no_other_up(airlock, monkeypatch):
+    real = collecting.checked
+
+    def damaged(lab, store, submission):
+        if submission.user == "ada":
+            raise LakeError("the copy is damaged")
+        return real(lab, store, submission)
+
+    monkeypatch.setattr(collecting, "checked", damaged)
+    airlock.put("ada", "t.csv")
+    airlock.put("bob", "t.csv")
+    assert [(one.user, one.state) for one in airlock.collect()] == [("ada", "submitted"), ("bob", "checked")]
+    assert "the copy is damaged" in airlock.warned[-1]
+
+
+def test_what_cannot_be_put_away_is_refused_once_and_few_of_it_at_a_time(airlock):
+    (airlock.outbox("ada") / "refused").write_text("no folder")
+    for number in range(45):
+        (airlock.outbox("ada") / f"empty{number:02}").mkdir()
+    denied = [len([one for one in airlock.events() if one.what == "deny"]) for _ in range(5) if not airlock.collect()]
+    assert denied == [20, 40, 45, 45, 45]
+
+
+def test_of_each_user_one_file_is_checked_at_a_time_where_many_are_looked_after(airlock):
+    for name in ("a.csv", "b.csv"):
+        airlock.put("ada", name, GOOD + name.encode() + b";900\n")
+    airlock.put("bob", "c.csv")
+    states = lambda: [one.state for one in airlock.store.all()]  # noqa: E731  asked twice
+    collecting.collect(airlock.lab, airlock.warned.append, of={"ada", "bob"})
+    assert states() == ["checked", "submitted", "checked"]
+    collecting.collect(airlock.lab, airlock.warned.append, of={"ada", "bob"})
+    assert states() == ["checked", "checked", "checked"]
+
+
+def test_who_is_not_asked_for_keeps_their_files(airlock):
+    airlock.put("ada", "t.csv")
+    assert collecting.collect(airlock.lab, airlock.warned.append, of={"bob"}) == ()
+    (made,) = collecting.collect(airlock.lab, airlock.warned.append, of={"ada"})
+    assert made.user == "ada"
 
 
 def test_a_file_that_becomes_a_link_between_the_look_and_the_opening_is_not_followed(tmp_path, secret, monkeypatch):

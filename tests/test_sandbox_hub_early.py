@@ -68,6 +68,7 @@ def until(tried):
 def launched(made, pool, early):
     keeper = launch.launched(made, pool, early)
     try:
+        until((made.folder / "jail.json").exists)
         yield keeper, json.loads((made.folder / "jail.json").read_bytes())
     finally:
         launch.ended(keeper, 20)
@@ -165,6 +166,17 @@ def test_they_end_with_who_started_them(lab):
         assert len(with_a_jail(theirs)) == 2
         owner.send_signal(signal.SIGKILL)
     until(lambda: not keepers() & theirs)
+
+
+def test_one_whose_jail_ends_or_never_gets_warm_gives_its_place_to_another(others, pool):
+    until(lambda: pool._waiting and pool._waiting[0].is_warm())  # noqa: SLF001
+    (waiting,) = with_a_jail(keepers() - others)
+    (jail,) = Path(f"/proc/{waiting}/task/{waiting}/children").read_text().split()
+    os.kill(int(jail), signal.SIGKILL)
+    until(lambda: waiting not in keepers())
+    assert pool.take() is None
+    pool._fill()  # noqa: SLF001
+    until(pool.take).close()
 
 
 def test_where_there_is_no_python_for_sandboxes_none_is_kept_and_it_is_told(lab, caplog):

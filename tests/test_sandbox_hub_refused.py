@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
+import socket
+import threading
 import time
 
 import pytest
@@ -90,6 +93,47 @@ def test_a_busy_kernel_is_a_use_that_spares_a_sandbox_and_to_be_asked_is_none(ti
         assert tight.keeper("bob") is not None
     assert last_use(socket, "/user/bob/", "wrong") is None
     assert last_use(socket.with_name("none"), "/", token) is None
+
+
+@contextlib.contextmanager
+def answering(path, parts):
+    """Somebody's own program in the place of JupyterLab: it says the parts for as long as anybody listens."""
+
+    def answer():
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                with connection, contextlib.suppress(OSError):
+                    for part in parts:
+                        connection.sendall(part)
+
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        threading.Thread(target=answer, daemon=True).start()
+        yield
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+OK = b"HTTP/1.0 200 OK\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        itertools.repeat(b"HTTP/1.1 100 Continue\r\n\r\n"),
+        [OK, b"[" * 60_000],
+        [OK, b'[{"":{}},' * 100_000],
+        [OK, b'[{"execution_state": 7}, 3]'],
+        [OK, b"\xff\x00"],
+        [b"HTTP/1.0 302 Found\r\n\r\n[]"],
+        [OK],
+        [],
+    ],
+)
+def test_whatever_answers_in_the_place_of_jupyterlab_is_not_listened_to_for_long_and_is_no_use(tmp_path, parts):
+    with answering(tmp_path / "s", parts):
+        assert last_use(tmp_path / "s", "/", "t") is None
 
 
 def test_a_disk_that_is_nearly_full_is_told(tmp_path):

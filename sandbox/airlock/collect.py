@@ -9,7 +9,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-from policies.errors import DatalabError, DeniedError, UsageError
+from policies.errors import DatalabError, DeniedError, LakeError, SandboxError, UsageError
 from policies.wording import count_of
 from sandbox.airlock import told
 from sandbox.airlock.answers import answer_of, tell
@@ -37,27 +37,42 @@ if TYPE_CHECKING:
 
 _LONGEST_WHY = 250
 _FULL: Final = "full"
+_REFUSED: Final = "refused"
+_MOST_REFUSED = 20
+"""Of one home at a time: each is a line of the audit log, and the rest comes the next time."""
 
 
 def collect(lab: Lab, warn: Callable[[str], None], of: Collection[str] | None = None) -> tuple[Submission, ...]:
     """Take every file that waits in an outbox, check what was not checked yet, and return what is new of it all.
 
-    `of` are the users whose outboxes are looked into, None for all. `warn` is told of each entry that cannot be taken,
-    and why; so are its user and the audit log. Raises SandboxError where no jail can be made for the checks: what was
-    taken stays `submitted`.
+    `of` are the users whose outboxes are looked into, None for all; then, too, one file of each user is checked and the
+    rest waits, so that nobody holds up others. `warn` is told of each entry that cannot be taken, and why; so are its
+    user and the audit log. Raises SandboxError where no jail can be made for the checks, or the disk is full: what was
+    taken stays `submitted`. Whatever else is wrong with one outbox or one file, the others are taken and checked.
     """
     collector = _Collector(lab, Submissions.of(lab), lab.section("airlock", AirlockSettings), warn)
     with collector.store.hold():
         settle(lab, collector.store, warn)
     homes = lab.var / "homes"
     found = {}
+    failed: SandboxError | None = None
     for user in users(lab):
         if of is not None and user not in of:
             continue
-        found.update({one.number: one for one in collector.from_home(homes / user)})
+        try:
+            found.update({one.number: one for one in collector.from_home(homes / user)})
+        except SandboxError as error:  # a full disk, an old kernel: what others say may still count
+            failed = failed or error
+    checked_of: set[str] = set()
     for one in collector.store.waiting():
-        if one.state == "submitted":
-            found[one.number] = collector.check(homes / one.user, one)
+        if one.state == "submitted" and not (of is not None and one.user in checked_of):
+            checked_of.add(one.user)
+            try:
+                found[one.number] = collector.check(homes / one.user, one)
+            except LakeError as error:  # a copy that is damaged
+                warn(f"{one.number}: {error}")
+    if failed is not None:
+        raise failed
     return tuple(found[number] for number in sorted(found))
 
 
@@ -78,14 +93,18 @@ class _Collector:
         full = False
         try:
             with opened_outbox(home) as outbox:
+                refused = 0
                 for entry in entries(outbox):
                     with self.store.hold():
                         made = self._of_entry(home, outbox, entry)
                     full = full or made == _FULL
                     taken += [made] if isinstance(made, Submission) else []
+                    refused += made == _REFUSED
+                    if refused == _MOST_REFUSED:
+                        break
         except FileNotFoundError:
             pass
-        except UnsafeFileError as error:
+        except (UnsafeFileError, LakeError, OSError) as error:
             self.warn(f"{home.name}: {plain(str(error))}")
         if full:
             said = count_of(self.settings.waiting, "file waits", "files wait")
@@ -115,21 +134,21 @@ class _Collector:
         if why is not None:
             self.warn(why)
 
-    def _of_entry(self, home: Path, outbox: int, entry: str) -> Submission | Literal["full"] | None:
+    def _of_entry(self, home: Path, outbox: int, entry: str) -> Submission | Literal["full", "refused"] | None:
         try:
             found = parcel(outbox, entry, int(self.settings.size))
         except FileNotFoundError:  # its owner has taken it back
             return None
         except (OSError, UnsafeFileError) as error:
             self._not_taken(home, outbox, entry, error)
-            return None
+            return _REFUSED
         if found is None:
             return None
         try:
             made = self._said(home.name, found) if found.file is None else self._take(home.name, found, found.file)
         except (UnsafeFileError, UsageError, DeniedError) as error:
             self._not_taken(home, outbox, entry, error)
-            return None
+            return _REFUSED
         finally:
             found.close()
         if isinstance(made, Submission):

@@ -37,6 +37,7 @@ _OURS = frozenset({ANSWERS, "sent", "refused"})
 _REQUEST = "request.json"
 _REQUEST_BYTES = 64 * 1024
 _MOST = 1000
+_LAST = 10**9
 _NAME = re.compile(r"[^\W_][\w .()+-]{0,99}")
 _SETTLED = 2.0
 """Seconds for which a file that was put there by hand must not have been written."""
@@ -54,8 +55,8 @@ class Asked(Model):
         tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,63}/[a-z0-9_]{1,63}$")], ...],
         Field(max_length=200),
     ] = ()
-    answers: Annotated[int, Field(ge=1)] | None = None
-    withdraws: Annotated[int, Field(ge=1)] | None = None
+    answers: Annotated[int, Field(ge=1, le=_LAST)] | None = None
+    withdraws: Annotated[int, Field(ge=1, le=_LAST)] | None = None
 
     @property
     def words(self) -> list[tuple[Literal["answer", "withdraw"], int]]:
@@ -133,17 +134,21 @@ def parcel(outbox: int, entry: str, most: int) -> Parcel | None:
 
 
 def put_away(outbox: int, entry: str, where: str, name: str) -> None:
-    """Move an entry to `sent` or `refused`, under another name; it is the user's, and stays theirs."""
+    """Move an entry to `sent` or `refused`, under another name; it is the user's, and stays theirs.
+
+    Where they have made that impossible it stays beside, under a name that is never looked at again.
+    """
+    named = f"{name}-{secrets.token_hex(3)}"
     try:
         _make(outbox, where)
         target = open_folder(outbox, where)
         try:
-            os.rename(entry, f"{name}-{secrets.token_hex(3)}", src_dir_fd=outbox, dst_dir_fd=target)
+            os.rename(entry, named, src_dir_fd=outbox, dst_dir_fd=target)
         finally:
             os.close(target)
-    except (OSError, UnsafeFileError):  # whoever makes that impossible loses the file
+    except (OSError, UnsafeFileError):
         with contextlib.suppress(OSError):
-            os.unlink(entry, dir_fd=outbox)
+            os.rename(entry, f".{where}-{named}", src_dir_fd=outbox, dst_dir_fd=outbox)
 
 
 def plain(text: str) -> str:

@@ -16,7 +16,7 @@ import select
 import threading
 from typing import TYPE_CHECKING
 
-from policies.errors import DatalabError
+from policies.errors import DatalabError, SandboxError
 from sandbox.hub.order import Early, written
 from sandbox.hub.zygote import Zygote
 from sandbox.limits import Limits
@@ -58,12 +58,17 @@ class Waiting:
         return self._ended
 
     def answer_to(self, order: bytes) -> bytes:
-        """Give it its order, and return the line it says; nothing if it says none in time: then it ends by itself."""
+        """Give it its order, and return the line it says; nothing if it has ended.
+
+        Raises SandboxError if it says nothing in time. When it is ready after all, it ends, as nobody listens.
+        """
         with self._said:
             with contextlib.suppress(BrokenPipeError), self._into:
                 self._into.write(order)
             ready, _, _ = select.select([self._said], [], [], _STARTS_WITHIN)
-            return self._said.readline() if ready else b""
+            if not ready:
+                raise SandboxError(f"the sandbox did not start within {_STARTS_WITHIN} s; the Hub's log may say why")
+            return self._said.readline()
 
     def close(self) -> None:
         """Let it end."""
@@ -109,18 +114,23 @@ class Pool:
         return found
 
     def cold(self) -> Waiting:
-        """One that keeps nothing."""
-        return Waiting(self._zygote)
+        """One that keeps nothing. Raises SandboxError where no process can be made."""
+        try:
+            return Waiting(self._zygote)
+        except OSError as error:
+            raise SandboxError(f"no process can be started for a sandbox: {error.strerror}") from None
 
     def fill_soon(self, after: float = _AFTER) -> None:
         """Start those that are missing, in a while; one that is asked for meanwhile waits for nothing."""
         with self._lock:
-            if self._number > 0 and (self._timer is None or not self._timer.is_alive()):
+            if self._number > 0 and self._timer is None:
                 self._timer = threading.Timer(after, self._fill)
                 self._timer.daemon = True
                 self._timer.start()
 
     def _fill(self) -> None:
+        with self._lock:
+            self._timer = None  # what is taken from now on is another's to make up for
         try:
             settings = self._lab.section("sandbox", SandboxSettings)
             limits = Limits(memory=settings.memory, pids=settings.pids, cpus=settings.cpus)
@@ -135,7 +145,7 @@ class Pool:
     def _let_go(self) -> None:
         """Forget those that have ended, and let those end that have loaded a Python that was since replaced."""
         now = self._venv()
-        kept = [one for one in self._waiting if one.venv == now and not one.has_ended()]
+        kept = [one for one in self._waiting if one.venv == now and (one.is_warm() or not one.has_ended())]
         for one in self._waiting:
             if one not in kept:
                 one.close()

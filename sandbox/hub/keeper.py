@@ -53,7 +53,10 @@ _A_SECOND = 1 << 20
 def main() -> int:
     """Hold one sandbox to its end."""
     with contextlib.ExitStack() as stack:
-        warm = kept_warm(read_early(sys.stdin.buffer.readline()), stack)
+        early = read_early(sys.stdin.buffer.readline())
+        warm = None if early is None else kept_warm(early, stack)
+        if early is not None and warm is None:
+            return 0
         text = sys.stdin.buffer.read()
         if not text:  # who started it is gone
             return 0
@@ -67,9 +70,9 @@ def main() -> int:
         except (DatalabError, OSError) as error:
             _tell({"error": str(error)})
             return 1
-        _note(order, jailed)
         me = held(os.getpid())
-        _tell({"pid": me.pid, "started": me.started})
+        _tell({"pid": me.pid, "started": me.started})  # nobody listens any more where this took too long: it ends
+        _note(order, jailed)
         _stand_alone()
         use.Watch(order).start()
         log = _Log(order.log)
@@ -82,16 +85,14 @@ def main() -> int:
     return 0
 
 
-def kept_warm(early: Early | None, stack: contextlib.ExitStack) -> Warm | None:
-    """A warm jail, once it is warm; none where there can be none, and the order's is then started cold."""
-    if early is None:
-        return None
+def kept_warm(early: Early, stack: contextlib.ExitStack) -> Warm | None:
+    """A warm jail, once an order comes for it; None where there can be none, or it ended before."""
     with contextlib.suppress(SandboxError):
         warm = stack.enter_context(Warm(early.profile, early.limits))
         if warm.wait():
             _tell({"warm": True})
-            return warm
-        warm.end()
+            ready, _, _ = select.select([sys.stdin.fileno(), warm.ended], [], [])
+            return None if warm.ended in ready else warm
     return None
 
 
@@ -129,10 +130,13 @@ def _listening(path: Path, mode: int) -> Iterator[socket.socket]:
         made.bind(str(path))
         path.chmod(mode)
         made.listen(_BACKLOG)
+        inode = path.stat().st_ino
         try:
             yield made
         finally:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                if path.stat().st_ino == inode:  # or it is another keeper's by now
+                    path.unlink()
 
 
 def _note(order: Order, jailed: Jailed) -> None:

@@ -32,16 +32,16 @@ def main() -> None:
     signal.set_wakeup_fd(ending)
     lab = Lab.open(Path(os.environ["DATALAB_LAB"]))
     places = places_of(lab)
-    before = set(users(lab))
+    before = earlier = set(users(lab))
     while not select.select([over], [], [], _EACH)[0]:
         now = {one.user for one in running(places)}
         try:
-            for made in collect(lab, lambda said: LOG.warning("%s", said), of=now | before):
+            for made in collect(lab, lambda said: LOG.warning("%s", said), of=now | before | earlier):
                 LOG.info("%d, of %s: %s", made.number, made.user, made.state)
-            before = now
+            before, earlier = now, before  # one that was being written when its sandbox ended is taken the next time
         except (DatalabError, OSError) as error:  # no jail for the checks, a full disk: it is tried again
             LOG.warning("%s", error)
-            before |= now
+            earlier |= before | now
 
 
 if __name__ == "__main__":

@@ -48,6 +48,8 @@ class LabSpawner(Spawner):  # type: ignore[misc]
     """Of all users together; no option, for options are copied."""
 
     _held: Held | None = None
+    _known: float = 0
+    """Since when this Hub knows it, if another had started it: without a Hub no sandbox can say that it is used."""
 
     @property
     def server(self) -> Any:
@@ -111,6 +113,7 @@ class LabSpawner(Spawner):  # type: ignore[misc]
         folder = self.places.sandbox(self.user.name)
         started = self.orm_spawner.started  # the proxy's last_activity has pings, too
         used = time.time() if started is None else started.replace(tzinfo=dt.UTC).timestamp()
+        used = max(used, self._known)
         if noted(folder).exists():
             used = max(used, noted(folder).stat().st_mtime)
         left = used + self.front.idle - time.time()
@@ -135,6 +138,7 @@ class LabSpawner(Spawner):  # type: ignore[misc]
     def load_state(self, state: dict[str, Any]) -> None:
         """Find the keeper again."""
         super().load_state(state)
+        self._known = time.time()
         self._held = Held(**state["keeper"]) if "keeper" in state else None
 
     def clear_state(self) -> None:

@@ -41,6 +41,10 @@ class Zygote:
                     self._end()
                     self._asked = _started()
                     _sent(self._asked, theirs, theirs_said)
+        except OSError:
+            os.close(into)
+            os.close(said)
+            raise
         finally:
             os.close(theirs)
             os.close(theirs_said)

@@ -18,6 +18,7 @@ from become import obey  # type: ignore[import-not-found]  # beside this file in
 
 _LAUNCHER = "ipykernel_launcher"
 _MOST = 1 << 20
+_ANSWERS = 15
 _KEPT = 600
 """Seconds for which it waits to be asked again."""
 
@@ -140,6 +141,7 @@ def fork(asked: socket.socket, order: dict[str, Any]) -> None:
 
 def launcher(zygote: socket.socket, otherwise: Callable[..., Any]) -> Callable[..., Any]:
     """What takes the place of jupyter_client's `launch_kernel`, which is `otherwise`."""
+    zygote.settimeout(_ANSWERS)  # a kernel whose own settings never end holds the server up no longer
 
     def launch(cmd: list[str], **options: Any) -> Any:
         if _LAUNCHER in cmd and not options.get("extra_arguments"):
@@ -152,6 +154,7 @@ def launcher(zygote: socket.socket, otherwise: Callable[..., Any]) -> Callable[.
                 zygote.send(json.dumps(order).encode())
                 return Forked(int(zygote.recv(_MOST)))
             except (OSError, ValueError):
+                zygote.close()  # what it would answer late is not the next one's
                 return otherwise(cmd, **options)
         return otherwise(cmd, **options)
 

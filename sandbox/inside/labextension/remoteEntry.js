@@ -7,14 +7,14 @@
   const EACH = 10000; // milliseconds from one question to the next
   const WORDS = {
     fr: {
-      title: "Données accordées", none: "Rien ne vous est accordé pour cette finalité.", rows: "lignes", until: "jusqu’au",
-      home: "Votre dossier", of: "sur", idle: "S’arrête après {n} min sans usage ; ce qui est enregistré reste.",
+      title: "Données accordées", none: "Rien ne vous est accordé pour cette finalité.", rows: "lignes",
+      home: "Votre dossier : {used} sur {size}", idle: "S’arrête après {n} min sans usage ; ce qui est enregistré reste.",
       stops: "Ce bac à sable s’arrête à {at} faute d’usage. Exécutez une cellule ou enregistrez pour le garder.",
       away: "Le bac à sable ne répond pas.", full: "Il ne reste presque plus de place dans votre dossier.",
     },
     en: {
-      title: "Granted data", none: "Nothing is granted to you for this purpose.", rows: "rows", until: "until",
-      home: "Your home", of: "of", idle: "Stops after {n} min without use; what is saved stays.",
+      title: "Granted data", none: "Nothing is granted to you for this purpose.", rows: "rows",
+      home: "Your home: {used} of {size}", idle: "Stops after {n} min without use; what is saved stays.",
       stops: "This sandbox stops at {at}, for nobody uses it. Run a cell or save a file to keep it.",
       away: "The sandbox does not answer.", full: "There is hardly any room left in your home.",
     },
@@ -73,8 +73,8 @@
       stops.className = "stops";
       parts.push(stops);
     }
-    parts.push(element("p", `${words.home} : ${size(told.home.used)} ${words.of} ${size(told.home.size)}`));
-    if (told.idle) parts.push(element("p", said("idle", { n: Math.round(told.idle / 60) })));
+    parts.push(element("p", said("home", { used: size(told.home.used), size: size(told.home.size) })));
+    if (told.idle) parts.push(element("p", said("idle", { n: Math.max(1, Math.round(told.idle / 60)) })));
     if (!told.datasets.length) parts.push(element("p", words.none));
     for (const dataset of told.datasets) {
       parts.push(element("h2", dataset.title), element("p", `${dataset.publisher} · ${dataset.licence} · ${dataset.edition}`));
@@ -104,19 +104,18 @@
     let before = "";
     const warned = { stops: "", full: false };
     const ask = async () => {
-      let answer;
+      let told;
       try {
-        answer = await ServerConnection.makeRequest(where, {}, settings);
-        if (!answer.ok) throw new Error(String(answer.status));
+        const answer = await ServerConnection.makeRequest(where, {}, settings);
+        const text = await answer.text();
+        told = JSON.parse(text);
+        if (text !== before) show(panel.node, told);
+        before = text;
       } catch {
         before = "";
         panel.node.replaceChildren(element("style", STYLE), element("p", words.away));
         return;
       }
-      const text = await answer.text();
-      const told = JSON.parse(text);
-      if (text !== before) show(panel.node, told);
-      before = text;
       if (told.stops && told.stops !== warned.stops) {
         const at = new Date(told.stops).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit" });
         Notification.warning(said("stops", { at }), { autoClose: false });
