@@ -54,7 +54,7 @@ demo: setup  ## The example lab from source to sandbox, then all of it served (S
 	@if [ "$(SERVE)" != 0 ]; then echo "— the lab: portal, logins, sandboxes"; exec $(DATALAB) serve; fi
 
 test: setup ckan-setup servers-setup lint  ## All checks and tests, with the real servers they need
-	@.venv/bin/python -m pytest -n logical --dist loadgroup $(PYTEST)
+	@.venv/bin/python -m pytest $(PYTEST)
 
 lint: setup
 	@.venv/bin/ruff check .

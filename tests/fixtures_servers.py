@@ -168,7 +168,15 @@ def s3(tmp_path_factory) -> Iterator[Store]:
     (folder / "s3.json").write_text(json.dumps({"identities": identities}))
     names = [f"{part}.port{kind}" for part in ("master", "volume", "filer", "s3") for kind in ("", ".grpc")]
     ports = dict(zip(names, free_ports(len(names)), strict=True))
-    given = [f"-dir={folder}", "-ip=127.0.0.1", "-s3", f"-s3.config={folder}/s3.json", "-s3.iam=false"]
+    given = [
+        f"-dir={folder}",
+        "-ip=127.0.0.1",
+        "-s3",
+        f"-s3.config={folder}/s3.json",
+        "-s3.iam=false",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+    ]
     given += ["-volume.max=50", "-master.volumeSizeLimitMB=64"]
     given += [f"-{name}={port}" for name, port in ports.items()]
     log, env = tmp_path_factory.mktemp("logs") / "seaweedfs.log", {**os.environ, "HOME": str(folder)}
