@@ -17,6 +17,7 @@ from catalog.lab import Lab
 from sandbox.hub.held import Held
 from sandbox.hub.order import JAIL
 from sandbox.hub.places import places_of
+from sandbox.hub.signals import asked_to_end
 from sandbox.live.many import Running, follow
 
 if TYPE_CHECKING:
@@ -39,11 +40,7 @@ def running(places: Places) -> Iterator[Running]:
 def main() -> None:
     """Follow them until SIGTERM."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    over, ending = os.pipe()
-    os.set_blocking(ending, False)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    signal.set_wakeup_fd(ending)
+    over = asked_to_end(signal.SIGTERM, signal.SIGINT)
     lab = Lab.open(Path(os.environ["DATALAB_LAB"]))
     places = places_of(lab)
     follow(lab, lambda: running(places), lambda one, said: LOG.info("%s: %s", one.user, said), over)

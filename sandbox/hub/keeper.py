@@ -30,6 +30,7 @@ from sandbox.hub import use
 from sandbox.hub.held import held
 from sandbox.hub.order import JAIL, Early, Order, read, read_early
 from sandbox.hub.relay import Relay
+from sandbox.hub.signals import asked_to_end
 from sandbox.jail import Mount
 from sandbox.limits import NoCgroup
 from sandbox.warm import Warm, open_sandbox
@@ -61,10 +62,7 @@ def main() -> int:
         if not text:  # who started it is gone
             return 0
         order = read(text)
-        wake, woken = os.pipe()
-        os.set_blocking(woken, False)
-        signal.signal(signal.SIGTERM, lambda *_: None)
-        signal.set_wakeup_fd(woken)
+        wake = asked_to_end(signal.SIGTERM)
         try:
             jailed = started(order, warm, stack)
         except (DatalabError, OSError) as error:

@@ -17,6 +17,7 @@ from sandbox.airlock.collect import collect
 from sandbox.homes import users
 from sandbox.hub.grants import running
 from sandbox.hub.places import places_of
+from sandbox.hub.signals import asked_to_end
 
 LOG = logging.getLogger("datalab.outboxes")
 _EACH = 10
@@ -25,11 +26,7 @@ _EACH = 10
 def main() -> None:
     """Empty them until SIGTERM: all of them first, then those of sandboxes that run or did a moment ago."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    over, ending = os.pipe()
-    os.set_blocking(ending, False)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    signal.set_wakeup_fd(ending)
+    over = asked_to_end(signal.SIGTERM, signal.SIGINT)
     lab = Lab.open(Path(os.environ["DATALAB_LAB"]))
     places = places_of(lab)
     before = earlier = set(users(lab))

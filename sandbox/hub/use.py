@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sandbox.hub.order import Order
 
-EACH = 10
+_EACH = 10
 _LONGEST = 1 << 16
 _SECONDS = 5
 
@@ -39,12 +39,14 @@ class Watch:
 
     def _run(self) -> None:
         while True:
-            time.sleep(EACH)
+            time.sleep(_EACH)
             at = last_use(self._order.folder / "lab.sock", self._order.base, self._order.token)
             if at is not None:
                 with contextlib.suppress(OSError):
-                    noted(self._order.folder).touch()
-                    os.utime(noted(self._order.folder), (at, at))
+                    note = noted(self._order.folder)
+                    if not note.exists():  # to touch one that is there would say "now" for a moment
+                        note.touch()
+                    os.utime(note, (at, at))
 
 
 def noted(folder: Path) -> Path:
