@@ -44,20 +44,6 @@ steward = ["stewards"]
 """
 
 
-ALONE = ("test_sandbox", "test_demo", "test_docs", "test_datalab", "test_deploy")
-"""Files whose tests look at all processes, mounts or cgroups of the machine, or run in the working tree."""
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Say which tests may not run beside each other, for `-n logical --dist loadgroup` (pytest-xdist).
-
-    The one CKAN has one user at a time, the machine too; else a file stays together for its fixtures.
-    """
-    name = item.path.stem
-    group = "ckan" if "ckan" in getattr(item, "fixturenames", ()) else "machine" if name.startswith(ALONE) else name
-    item.add_marker(pytest.mark.xdist_group(group))
-
-
 @dataclass(frozen=True)
 class LabFolder:
     """A lab's folder that a test fills."""
