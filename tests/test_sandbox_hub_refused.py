@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import datetime as dt
 import itertools
 import json
+import logging
 import os
 import socket
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from fixtures_hub import hub_lab, serving
@@ -22,6 +26,7 @@ from sandbox.hub.keeper import started
 from sandbox.hub.order import Order
 from sandbox.hub.places import places_of
 from sandbox.hub.settings import HubSettings
+from sandbox.hub.spawner import LabSpawner
 from sandbox.hub.use import last_use, noted
 from sandbox.limits import Limits
 
@@ -134,6 +139,31 @@ OK = b"HTTP/1.0 200 OK\r\n\r\n"
 def test_whatever_answers_in_the_place_of_jupyterlab_is_not_listened_to_for_long_and_is_no_use(tmp_path, parts):
     with answering(tmp_path / "s", parts):
         assert last_use(tmp_path / "s", "/", "t") is None
+
+
+@pytest.mark.parametrize(("known", "stopped"), [(0, True), (time.time(), False)])
+def test_a_hub_that_was_away_for_long_stops_no_sandbox_that_could_not_say_that_it_is_used(tmp_path, known, stopped):
+    stops = []
+
+    async def stop(name):
+        stops.append(name)
+
+    async def cull():
+        sandbox = SimpleNamespace(
+            orm_spawner=SimpleNamespace(started=dt.datetime(2026, 1, 1)),  # noqa: DTZ001  as the Hub keeps it
+            _known=known,
+            places=SimpleNamespace(sandbox=lambda _: tmp_path),
+            user=SimpleNamespace(name="ada", stop=stop),
+            front=HubSettings(idle=3600),
+            log=logging.getLogger("test"),
+            name="",
+            _log_name="ada",
+        )
+        await LabSpawner._cull(sandbox)  # noqa: SLF001
+        await asyncio.sleep(0)  # what it began may run
+
+    asyncio.run(cull())
+    assert bool(stops) == stopped
 
 
 def test_a_disk_that_is_nearly_full_is_told(tmp_path):
